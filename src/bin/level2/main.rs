@@ -1,0 +1,3 @@
+//! The command `level2`.
+
+fn main() {}

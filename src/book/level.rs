@@ -1,0 +1,48 @@
+//! The two words every book speaks: which side, and what rests there.
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+
+/// The side of the book that an order rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(clippy::exhaustive_enums)] // A book has two sides, and matches on them should be total.
+pub enum Side {
+    /// Buyers. The best bid is the highest.
+    Bid,
+    /// Sellers, which the venue's wire calls "offer". The best ask is the lowest.
+    Ask,
+}
+
+impl Side {
+    /// Returns the other side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Bid => Self::Ask,
+            Self::Ask => Self::Bid,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bid => "bid",
+            Self::Ask => "ask",
+        })
+    }
+}
+
+/// A price and the total size that rests there.
+///
+/// Both numbers are exact. They carry the scale of their book, so `1.5` may print as `1.50`;
+/// equality, ordering and hashing are numeric, and [`Decimal::normalize`] trims for printing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs)] // A level is a price and a size, and callers build them.
+pub struct Level {
+    /// Price in quote currency for one unit of base currency, as the venue's `price_level`.
+    pub price: Decimal,
+    /// Size in base currency (contracts for futures), as the venue's `new_quantity`; never zero.
+    pub size: Decimal,
+}

@@ -1,0 +1,409 @@
+//! Order books in memory: exact, integer inside, decimal at the door.
+//!
+//! This module knows prices and sizes. It knows no JSON, no sequence numbers and no sockets, and
+//! whether a book may be trusted is not its business but [`session`](crate::session)'s.
+//!
+//! A [`Book`] files its levels as integer ticks at the product's own price scale and size scale.
+//! Both start from the snapshot and grow when a finer number arrives, which multiplies every
+//! level once and loses nothing.
+
+mod ladder;
+mod level;
+mod ticks;
+
+use std::fmt;
+
+use rust_decimal::Decimal;
+
+use self::ladder::Ladder;
+pub use self::ladder::{Change, Levels};
+pub use self::level::{Level, Side};
+use self::ticks::pow10;
+pub use self::ticks::{Fixed, FixedError, MAX_SCALE};
+pub(crate) use self::ticks::{decimal, decimal_unsigned};
+
+/// The most levels a side may hold unless the caller sets another bound.
+///
+/// The largest book seen on the venue holds about 31,000 on a side.
+pub const MAX_LEVELS_PER_SIDE: usize = 500_000;
+
+/// The order book of one product.
+///
+/// ```
+/// use level2::book::{Book, Fixed, Side};
+/// use rust_decimal::Decimal;
+///
+/// let number = |text: &str| Fixed::parse(text.as_bytes()).unwrap();
+/// let mut book = Book::new();
+/// book.set(Side::Bid, number("83277.25"), number("0.036"))?;
+/// book.set(Side::Ask, number("83277.26"), number("0.01"))?;
+///
+/// let best = book.best_bid().unwrap();
+/// assert_eq!(best.price, Decimal::new(8_327_725, 2));
+/// assert_eq!(best.size, Decimal::new(36, 3));
+/// assert!(!book.is_crossed());
+/// # Ok::<(), level2::book::BookError>(())
+/// ```
+#[doc(alias = "OrderBook")]
+#[derive(Clone, Debug)]
+pub struct Book {
+    bids: Ladder,
+    asks: Ladder,
+    price_scale: u8,
+    size_scale: u8,
+    max_levels: usize,
+}
+
+impl Book {
+    /// Returns an empty book that holds at most [`MAX_LEVELS_PER_SIDE`] levels a side.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::with_max_levels(MAX_LEVELS_PER_SIDE)
+    }
+
+    /// Returns an empty book that holds at most `max_levels` levels a side.
+    #[must_use]
+    pub const fn with_max_levels(max_levels: usize) -> Self {
+        Self {
+            bids: Ladder::new(Side::Bid),
+            asks: Ladder::new(Side::Ask),
+            price_scale: 0,
+            size_scale: 0,
+            max_levels,
+        }
+    }
+
+    /// Sets the total size at a price; zero removes the level.
+    ///
+    /// Costs a lookup in a tree of that side's levels. A number finer than any before it costs,
+    /// once, time proportional to the book.
+    ///
+    /// # Errors
+    /// [`BookError`] when the size is negative, when a number does not fit the book's scales, or
+    /// when the side is full. The book is then as it was.
+    #[inline]
+    pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
+        let size_units = match size.ticks(self.size_scale) {
+            Some(units) => units,
+            None => self.grow_size_scale(size)?,
+        };
+        let size_units = u64::try_from(size_units).map_err(|_| BookError::NegativeSize { size })?;
+        let ticks = match price.ticks(self.price_scale) {
+            Some(ticks) => ticks,
+            // A price finer than every price held is held by no level.
+            None if size_units == 0 && price.scale() > self.price_scale => {
+                return Ok(Change::Absent);
+            }
+            None => self.grow_price_scale(price)?,
+        };
+        let max_levels = self.max_levels;
+        let ladder = self.ladder_mut(side);
+        if ladder.len() >= max_levels && size_units != 0 && ladder.size_at(ticks).is_none() {
+            return Err(BookError::TooManyLevels { side, max_levels });
+        }
+        Ok(ladder.set(ticks, size_units))
+    }
+
+    /// Replaces every level by those of a snapshot.
+    pub fn replace(&mut self, snapshot: Snapshot) {
+        self.bids = Ladder::from_levels(Side::Bid, snapshot.bids);
+        self.asks = Ladder::from_levels(Side::Ask, snapshot.asks);
+        self.price_scale = snapshot.price_scale;
+        self.size_scale = snapshot.size_scale;
+    }
+
+    /// Removes every level and returns their memory.
+    pub fn clear(&mut self) {
+        *self = Self::with_max_levels(self.max_levels);
+    }
+
+    /// Returns the highest bid.
+    #[must_use]
+    #[inline]
+    pub fn best_bid(&self) -> Option<Level> {
+        self.bids.best().map(|best| self.level(best))
+    }
+
+    /// Returns the lowest ask.
+    #[must_use]
+    #[inline]
+    pub fn best_ask(&self) -> Option<Level> {
+        self.asks.best().map(|best| self.level(best))
+    }
+
+    /// Iterates over the bids, highest first.
+    #[must_use]
+    pub fn bids(&self) -> Levels<'_> {
+        self.bids.iter(self.price_scale, self.size_scale)
+    }
+
+    /// Iterates over the asks, lowest first.
+    #[must_use]
+    pub fn asks(&self) -> Levels<'_> {
+        self.asks.iter(self.price_scale, self.size_scale)
+    }
+
+    /// Iterates over one side, best first.
+    #[must_use]
+    pub fn levels(&self, side: Side) -> Levels<'_> {
+        self.ladder(side).iter(self.price_scale, self.size_scale)
+    }
+
+    /// Returns the size that rests at a price, or `None` if no level is there.
+    #[must_use]
+    pub fn size_at(&self, side: Side, price: Decimal) -> Option<Decimal> {
+        let ticks = Fixed::try_from(price).ok()?.ticks(self.price_scale)?;
+        let units = self.ladder(side).size_at(ticks)?;
+        Some(decimal_unsigned(units, self.size_scale))
+    }
+
+    /// Returns how many levels a side holds.
+    #[must_use]
+    pub fn level_count(&self, side: Side) -> usize {
+        self.ladder(side).len()
+    }
+
+    /// Returns whether neither side holds a level.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bids.len() == 0 && self.asks.len() == 0
+    }
+
+    /// Returns whether the best bid is at or above the best ask.
+    ///
+    /// That is normal in the middle of a frame and a fault after a whole one.
+    #[must_use]
+    #[inline]
+    pub fn is_crossed(&self) -> bool {
+        match (self.bids.best(), self.asks.best()) {
+            (Some((bid, _)), Some((ask, _))) => bid >= ask,
+            _ => false,
+        }
+    }
+
+    /// Returns how many digits after the point prices are held at.
+    #[must_use]
+    pub const fn price_scale(&self) -> u8 {
+        self.price_scale
+    }
+
+    /// Returns how many digits after the point sizes are held at.
+    #[must_use]
+    pub const fn size_scale(&self) -> u8 {
+        self.size_scale
+    }
+
+    /// Returns the best level of a side in ticks and units of the book's scales.
+    #[inline]
+    pub(crate) fn best_ticks(&self, side: Side) -> Option<(i64, u64)> {
+        self.ladder(side).best()
+    }
+
+    fn level(&self, (ticks, units): (i64, u64)) -> Level {
+        Level {
+            price: decimal(ticks, self.price_scale),
+            size: decimal_unsigned(units, self.size_scale),
+        }
+    }
+
+    const fn ladder(&self, side: Side) -> &Ladder {
+        match side {
+            Side::Bid => &self.bids,
+            Side::Ask => &self.asks,
+        }
+    }
+
+    const fn ladder_mut(&mut self, side: Side) -> &mut Ladder {
+        match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
+    }
+
+    #[cold]
+    fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
+        let error = BookError::PriceOutOfRange { price };
+        let growth = price
+            .scale()
+            .checked_sub(self.price_scale)
+            .filter(|growth| *growth > 0);
+        let factor = growth.and_then(pow10).ok_or(error)?;
+        self.rescale(factor, 1).ok_or(error)?;
+        self.price_scale = price.scale();
+        Ok(price.mantissa())
+    }
+
+    #[cold]
+    fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
+        let error = BookError::SizeOutOfRange { size };
+        let growth = size
+            .scale()
+            .checked_sub(self.size_scale)
+            .filter(|growth| *growth > 0);
+        let factor = growth.and_then(pow10).ok_or(error)?;
+        self.rescale(1, factor.unsigned_abs()).ok_or(error)?;
+        self.size_scale = size.scale();
+        Ok(size.mantissa())
+    }
+
+    /// Multiplies every level of both sides, or changes nothing and returns `None`.
+    fn rescale(&mut self, price_factor: i64, size_factor: u64) -> Option<()> {
+        let bids = self.bids.rescaled(price_factor, size_factor)?;
+        let asks = self.asks.rescaled(price_factor, size_factor)?;
+        self.bids = bids;
+        self.asks = asks;
+        Some(())
+    }
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The levels of a snapshot, gathered before they replace a book's in one step.
+///
+/// Levels may come in any order. Of equal prices on a side the last wins, and a size of zero
+/// leaves the price empty.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    bids: Vec<(i64, u64)>,
+    asks: Vec<(i64, u64)>,
+    price_scale: u8,
+    size_scale: u8,
+    max_levels: usize,
+}
+
+impl Snapshot {
+    /// Returns a snapshot that takes at most `max_levels` levels a side.
+    #[must_use]
+    pub const fn new(max_levels: usize) -> Self {
+        Self {
+            bids: Vec::new(),
+            asks: Vec::new(),
+            price_scale: 0,
+            size_scale: 0,
+            max_levels,
+        }
+    }
+
+    /// Adds a level.
+    ///
+    /// # Errors
+    /// [`BookError`] when the size is negative, when a number does not fit, or when the side is
+    /// full.
+    #[inline]
+    pub fn push(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<(), BookError> {
+        let ticks = match price.ticks(self.price_scale) {
+            Some(ticks) => ticks,
+            None => self.grow_price_scale(price)?,
+        };
+        let units = match size.ticks(self.size_scale) {
+            Some(units) => units,
+            None => self.grow_size_scale(size)?,
+        };
+        let units = u64::try_from(units).map_err(|_| BookError::NegativeSize { size })?;
+        let max_levels = self.max_levels;
+        let levels = match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        };
+        if levels.len() >= max_levels {
+            return Err(BookError::TooManyLevels { side, max_levels });
+        }
+        levels.push((ticks, units));
+        Ok(())
+    }
+
+    #[cold]
+    fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
+        let error = BookError::PriceOutOfRange { price };
+        let growth = price
+            .scale()
+            .checked_sub(self.price_scale)
+            .filter(|growth| *growth > 0);
+        let factor = growth.and_then(pow10).ok_or(error)?;
+        for (ticks, _) in self.bids.iter_mut().chain(&mut self.asks) {
+            *ticks = ticks.checked_mul(factor).ok_or(error)?;
+        }
+        self.price_scale = price.scale();
+        Ok(price.mantissa())
+    }
+
+    #[cold]
+    fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
+        let error = BookError::SizeOutOfRange { size };
+        let growth = size
+            .scale()
+            .checked_sub(self.size_scale)
+            .filter(|growth| *growth > 0);
+        let factor = growth.and_then(pow10).ok_or(error)?.unsigned_abs();
+        for (_, units) in self.bids.iter_mut().chain(&mut self.asks) {
+            *units = units.checked_mul(factor).ok_or(error)?;
+        }
+        self.size_scale = size.scale();
+        Ok(size.mantissa())
+    }
+}
+
+/// Why a level cannot be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BookError {
+    /// A size below zero.
+    NegativeSize {
+        /// The size that came.
+        size: Fixed,
+    },
+    /// The price, or another price already held, does not fit an `i64` at the common scale.
+    PriceOutOfRange {
+        /// The price that came.
+        price: Fixed,
+    },
+    /// The size, or another size already held, does not fit at the common scale.
+    SizeOutOfRange {
+        /// The size that came.
+        size: Fixed,
+    },
+    /// The side already holds as many levels as it may.
+    TooManyLevels {
+        /// The side that is full.
+        side: Side,
+        /// The bound, a setting of the book.
+        max_levels: usize,
+    },
+}
+
+impl fmt::Display for BookError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NegativeSize { size } => {
+                write!(f, "expected a size of zero or more, got {size}")
+            }
+            Self::PriceOutOfRange { price } => {
+                write!(
+                    f,
+                    "expected prices that fit 64 bits at one scale, got {price}"
+                )
+            }
+            Self::SizeOutOfRange { size } => {
+                write!(
+                    f,
+                    "expected sizes that fit 64 bits at one scale, got {size}"
+                )
+            }
+            Self::TooManyLevels { side, max_levels } => {
+                write!(
+                    f,
+                    "expected at most {max_levels} levels on the {side} side, got one more"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for BookError {}
+
+#[cfg(test)]
+mod tests;

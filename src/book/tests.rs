@@ -1,0 +1,238 @@
+//! The book against the slow obvious one: two maps of decimals.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn number(text: &str) -> Fixed {
+    Fixed::parse(text.as_bytes()).unwrap()
+}
+
+fn decimal_of(text: &str) -> Decimal {
+    Decimal::from_str_exact(text).unwrap()
+}
+
+/// The oracle: what the venue's documentation says, and no more.
+#[derive(Default)]
+struct NaiveBook {
+    bids: BTreeMap<Decimal, Decimal>,
+    asks: BTreeMap<Decimal, Decimal>,
+}
+
+impl NaiveBook {
+    fn set(&mut self, side: Side, price: Fixed, size: Fixed) {
+        let levels = match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        };
+        if size.is_zero() {
+            levels.remove(&price.into());
+        } else {
+            levels.insert(price.into(), size.into());
+        }
+    }
+
+    fn assert_equals(&self, book: &Book) {
+        let level = |(price, size): (&Decimal, &Decimal)| Level {
+            price: *price,
+            size: *size,
+        };
+        let bids: Vec<Level> = self.bids.iter().rev().map(level).collect();
+        let asks: Vec<Level> = self.asks.iter().map(level).collect();
+        assert_eq!(book.bids().collect::<Vec<_>>(), bids);
+        assert_eq!(book.asks().collect::<Vec<_>>(), asks);
+        assert_eq!(book.best_bid(), bids.first().copied());
+        assert_eq!(book.best_ask(), asks.first().copied());
+        assert_eq!(book.level_count(Side::Bid), bids.len());
+        assert_eq!(book.level_count(Side::Ask), asks.len());
+        assert_eq!(
+            book.bids().rev().collect::<Vec<_>>(),
+            bids.into_iter().rev().collect::<Vec<_>>()
+        );
+        for (price, size) in &self.bids {
+            assert_eq!(book.size_at(Side::Bid, *price), Some(*size));
+        }
+    }
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Bid), Just(Side::Ask)]
+}
+
+/// Few distinct prices, so that levels meet; scales that grow as the operations go on.
+fn operation() -> impl Strategy<Value = (Side, Fixed, Fixed)> {
+    (side(), 0u32..60, 0u32..4, 0u32..5, 0u32..9).prop_map(|(side, price, cents, size, digits)| {
+        let price = match cents {
+            0 => format!("{price}"),
+            1 => format!("{price}.5"),
+            2 => format!("{price}.25"),
+            _ => format!("{price}.00000{cents}"),
+        };
+        let size = if size < 2 {
+            "0".into()
+        } else {
+            format!("{size}.{:0>1$}1", "", digits as usize)
+        };
+        (side, number(&price), number(&size))
+    })
+}
+
+proptest! {
+    #[test]
+    fn equals_the_naive_book_after_every_operation(
+        operations in proptest::collection::vec(operation(), 1..200),
+    ) {
+        let mut book = Book::new();
+        let mut naive = NaiveBook::default();
+        for (side, price, size) in operations {
+            let held = book.size_at(side, price.into());
+            let change = book.set(side, price, size).unwrap();
+            naive.set(side, price, size);
+            let expected = match (held, size.is_zero()) {
+                (None, true) => Change::Absent,
+                (None, false) => Change::Inserted,
+                (Some(_), true) => Change::Removed,
+                (Some(held), false) if held == size.into() => Change::Unchanged,
+                (Some(_), false) => Change::Resized,
+            };
+            prop_assert_eq!(change, expected);
+            naive.assert_equals(&book);
+        }
+    }
+
+    #[test]
+    fn a_snapshot_equals_its_levels_set_one_by_one(
+        before in proptest::collection::vec(operation(), 0..20),
+        levels in proptest::collection::vec(operation(), 0..200),
+    ) {
+        let mut book = Book::new();
+        for (side, price, size) in before {
+            book.set(side, price, size).unwrap();
+        }
+        let mut naive = NaiveBook::default();
+        let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+        for (side, price, size) in levels {
+            snapshot.push(side, price, size).unwrap();
+            naive.set(side, price, size);
+        }
+        book.replace(snapshot);
+        naive.assert_equals(&book);
+    }
+}
+
+#[test]
+fn the_whole_range_of_prices_seen_fits_one_book() {
+    let mut book = Book::new();
+    book.set(Side::Bid, number("0.01"), number("1237087.17218426"))
+        .unwrap();
+    book.set(Side::Ask, number("9999999999.00"), number("0.00000001"))
+        .unwrap();
+    book.set(Side::Bid, number("-12.5"), number("1")).unwrap();
+    assert_eq!(book.best_bid().unwrap().price, decimal_of("0.01"));
+    assert_eq!(book.best_ask().unwrap().price, decimal_of("9999999999"));
+    assert_eq!(book.bids().next_back().unwrap().price, decimal_of("-12.5"));
+    assert_eq!((book.price_scale(), book.size_scale()), (2, 8));
+}
+
+#[test]
+fn a_number_that_does_not_fit_changes_nothing() {
+    let mut book = Book::new();
+    book.set(Side::Ask, number("9999999999"), number("1000000000000"))
+        .unwrap();
+    let fine_price = number("0.0000000001");
+    assert_eq!(
+        book.set(Side::Bid, fine_price, number("1")),
+        Err(BookError::PriceOutOfRange { price: fine_price })
+    );
+    let fine_size = number("0.00000001");
+    assert_eq!(
+        book.set(Side::Bid, number("1"), fine_size),
+        Err(BookError::SizeOutOfRange { size: fine_size })
+    );
+    let large = number("9223372036854775807");
+    book.set(Side::Bid, number("0.5"), number("1")).unwrap();
+    assert_eq!(
+        book.set(Side::Bid, large, number("1")),
+        Err(BookError::PriceOutOfRange { price: large })
+    );
+    assert_eq!(book.level_count(Side::Bid), 1);
+    assert_eq!(book.best_ask().unwrap().price, decimal_of("9999999999"));
+    assert_eq!((book.price_scale(), book.size_scale()), (1, 0));
+}
+
+#[test]
+fn deleting_a_finer_price_does_not_grow_the_scale() {
+    let mut book = Book::new();
+    book.set(Side::Bid, number("10"), number("1")).unwrap();
+    assert_eq!(
+        book.set(Side::Bid, number("9.99999"), Fixed::ZERO),
+        Ok(Change::Absent)
+    );
+    assert_eq!(book.price_scale(), 0);
+}
+
+#[test]
+fn refuses_negative_sizes_and_full_sides() {
+    let mut book = Book::with_max_levels(2);
+    let size = number("-1");
+    assert_eq!(
+        book.set(Side::Bid, number("1"), size),
+        Err(BookError::NegativeSize { size })
+    );
+    book.set(Side::Bid, number("1"), number("1")).unwrap();
+    book.set(Side::Bid, number("2"), number("1")).unwrap();
+    let full = BookError::TooManyLevels {
+        side: Side::Bid,
+        max_levels: 2,
+    };
+    assert_eq!(book.set(Side::Bid, number("3"), number("1")), Err(full));
+    assert_eq!(
+        book.set(Side::Bid, number("2"), number("5")),
+        Ok(Change::Resized)
+    );
+    assert_eq!(
+        book.set(Side::Bid, number("1"), Fixed::ZERO),
+        Ok(Change::Removed)
+    );
+    assert_eq!(
+        book.set(Side::Bid, number("3"), number("1")),
+        Ok(Change::Inserted)
+    );
+
+    let mut snapshot = Snapshot::new(1);
+    snapshot.push(Side::Ask, number("1"), number("1")).unwrap();
+    assert_eq!(
+        snapshot.push(Side::Ask, number("2"), number("1")),
+        Err(BookError::TooManyLevels {
+            side: Side::Ask,
+            max_levels: 1
+        })
+    );
+}
+
+#[test]
+fn locked_and_crossed_books_are_crossed() {
+    let mut book = Book::new();
+    assert!(!book.is_crossed());
+    book.set(Side::Bid, number("10"), number("1")).unwrap();
+    assert!(!book.is_crossed());
+    book.set(Side::Ask, number("10.01"), number("1")).unwrap();
+    assert!(!book.is_crossed());
+    book.set(Side::Bid, number("10.01"), number("1")).unwrap();
+    assert!(book.is_crossed());
+    book.set(Side::Bid, number("11"), number("1")).unwrap();
+    assert!(book.is_crossed());
+}
+
+#[test]
+fn a_cleared_book_is_empty_and_keeps_its_bound() {
+    let mut book = Book::with_max_levels(1);
+    book.set(Side::Bid, number("10.5"), number("1")).unwrap();
+    book.clear();
+    assert!(book.is_empty());
+    assert_eq!(book.best_bid(), None);
+    book.set(Side::Bid, number("1"), number("1")).unwrap();
+    assert!(book.set(Side::Bid, number("2"), number("1")).is_err());
+}

@@ -1,0 +1,263 @@
+//! Tier 2 of the parser: any sound JSON, by simd-json's tape over reused memory.
+//!
+//! Takes any order of keys, whitespace, escapes, unknown keys and unknown channels. Its answer is
+//! final. The text is copied once, because the tape is made in place and a WebSocket library
+//! lends its messages read-only; nothing else is copied, and strings are borrowed from that copy.
+
+use std::fmt;
+use std::mem;
+
+use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded};
+
+use super::error::{DecodeError, DecodeErrorKind};
+use super::frame::Frame;
+
+/// How deeply a frame may nest. The venue's nest five deep.
+pub const MAX_DEPTH: usize = 16;
+
+/// Frames up to this length leave their memory behind for the next; of larger ones (snapshots)
+/// it is returned, so that a hundred connections do not each sit on 20 MB between resyncs.
+const MAX_RETAINED_LEN: usize = 1 << 20;
+
+/// The tape of a frame of [`MAX_RETAINED_LEN`] bytes in the venue's shape is shorter than this.
+const MAX_RETAINED_NODES: usize = MAX_RETAINED_LEN / 8;
+
+/// Memory that is used again for every frame.
+pub(super) struct Scratch {
+    input: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Scratch {
+    pub(super) fn decode(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+        if self.input.capacity() > MAX_RETAINED_LEN + INPUT_PADDING
+            && text.len() <= MAX_RETAINED_LEN
+        {
+            self.input = Vec::new();
+            self.buffers = Buffers::with_max_depth(0, MAX_DEPTH);
+        }
+        self.input.clear();
+        self.input.extend_from_slice(text);
+        self.input.resize(text.len() + INPUT_PADDING, 0);
+
+        let base = self.input.as_ptr().addr();
+        let mut tape = LentTape::new(&mut self.tape);
+        fill_tape_padded(
+            &mut self.input,
+            text.len(),
+            &mut self.buffers,
+            &mut tape.tape,
+        )
+        .map_err(|error| unsound(&error, text))?;
+        Frame::from_tape(tape, base)
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            input: Vec::new(),
+            buffers: Buffers::with_max_depth(0, MAX_DEPTH),
+            tape: Tape(Vec::new()),
+        }
+    }
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scratch")
+            .field("input_capacity", &self.input.capacity())
+            .field("tape_capacity", &self.tape.0.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A tape on loan: its memory returns to the [`Scratch`] when the frame is dropped.
+#[derive(Debug)]
+pub(super) struct LentTape<'a> {
+    tape: Tape<'a>,
+    home: &'a mut Tape<'static>,
+}
+
+impl<'a> LentTape<'a> {
+    fn new(home: &'a mut Tape<'static>) -> Self {
+        let tape = mem::replace(home, Tape(Vec::new())).reset();
+        Self { tape, home }
+    }
+
+    /// Returns the value that starts at a node.
+    pub(super) fn value(&self, node: usize, base: usize) -> Value<'_> {
+        Value {
+            nodes: self.tape.0.get(node..).unwrap_or_default(),
+            base,
+        }
+    }
+
+    /// Returns the node that a value starts at.
+    pub(super) fn node_of(&self, value: Value<'_>) -> usize {
+        self.tape.0.len() - value.nodes.len()
+    }
+}
+
+impl Drop for LentTape<'_> {
+    fn drop(&mut self) {
+        if self.tape.0.capacity() <= MAX_RETAINED_NODES {
+            *self.home = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        }
+    }
+}
+
+/// A JSON value: the nodes from its own to the end of the tape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value<'f> {
+    nodes: &'f [Node<'f>],
+    /// The address of the frame's first byte, from which offsets in errors count.
+    base: usize,
+}
+
+impl<'f> Value<'f> {
+    pub(super) fn string(self) -> Option<&'f str> {
+        match self.nodes.first()? {
+            Node::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn unsigned(self) -> Option<u64> {
+        match *self.nodes.first()? {
+            Node::Static(StaticNode::U64(number)) => Some(number),
+            Node::Static(StaticNode::I64(number)) => u64::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    /// Returns the elements of an array.
+    pub(super) fn elements(self) -> Option<Elements<'f>> {
+        match *self.nodes.first()? {
+            Node::Array { len, .. } => Some(Elements {
+                rest: self.tail(1),
+                left: len,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Returns the keys and values of an object.
+    pub(super) fn entries(self) -> Option<Entries<'f>> {
+        match *self.nodes.first()? {
+            Node::Object { len, .. } => Some(Entries {
+                rest: self.tail(1),
+                left: len,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Says that something else was expected here. `fallback_offset` places values that are not
+    /// text of their own: the offset of the nearest text before them.
+    #[cold]
+    pub(super) fn unexpected(
+        self,
+        kind: DecodeErrorKind,
+        expected: &'static str,
+        fallback_offset: usize,
+    ) -> DecodeError {
+        let offset = self
+            .string()
+            .map_or(fallback_offset, |text| offset_of(text, self.base));
+        let found = match self.nodes.first() {
+            None => "nothing".to_owned(),
+            Some(Node::String(text)) => format!("\"{text}\""),
+            Some(Node::Object { .. }) => "an object".to_owned(),
+            Some(Node::Array { .. }) => "an array".to_owned(),
+            Some(Node::Static(value)) => value.to_string(),
+        };
+        DecodeError::new(kind, expected, &found, offset)
+    }
+
+    pub(super) fn offset_of(self, text: &str) -> usize {
+        offset_of(text, self.base)
+    }
+
+    /// Returns how many nodes the value takes.
+    #[inline]
+    fn node_count(self) -> usize {
+        match self.nodes.first() {
+            Some(Node::Object { count, .. } | Node::Array { count, .. }) => *count + 1,
+            _ => 1,
+        }
+    }
+
+    #[inline]
+    fn tail(self, node_count: usize) -> Self {
+        Self {
+            nodes: self.nodes.get(node_count..).unwrap_or_default(),
+            base: self.base,
+        }
+    }
+}
+
+/// The elements of an array, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Elements<'f> {
+    rest: Value<'f>,
+    left: usize,
+}
+
+impl<'f> Iterator for Elements<'f> {
+    type Item = Value<'f>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Value<'f>> {
+        self.left = self.left.checked_sub(1)?;
+        let element = self.rest;
+        self.rest = element.tail(element.node_count());
+        Some(element)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+/// The keys and values of an object, in order.
+#[derive(Clone, Debug)]
+pub(super) struct Entries<'f> {
+    rest: Value<'f>,
+    left: usize,
+}
+
+impl<'f> Iterator for Entries<'f> {
+    type Item = (&'f str, Value<'f>);
+
+    #[inline]
+    fn next(&mut self) -> Option<(&'f str, Value<'f>)> {
+        self.left = self.left.checked_sub(1)?;
+        let key = self.rest.string()?;
+        let value = self.rest.tail(1);
+        self.rest = value.tail(value.node_count());
+        Some((key, value))
+    }
+}
+
+fn offset_of(text: &str, base: usize) -> usize {
+    text.as_ptr().addr().saturating_sub(base)
+}
+
+/// Says that a text is no sound JSON.
+#[cold]
+fn unsound(error: &simd_json::Error, text: &[u8]) -> DecodeError {
+    let offset = error.index().min(text.len());
+    let rest = String::from_utf8_lossy(text.get(offset..).unwrap_or_default());
+    let found = if rest.is_empty() {
+        format!("the end of the text ({:?})", error.error())
+    } else {
+        format!(
+            "{:?} before {}",
+            error.error(),
+            rest.chars().take(24).collect::<String>()
+        )
+    };
+    DecodeError::new(DecodeErrorKind::Json, "one JSON object", &found, offset)
+}

@@ -1,0 +1,101 @@
+//! The dialect of Coinbase Advanced Trade's market-data WebSocket, in and out.
+//!
+//! This module knows bytes. It holds no state but scratch memory: what a frame means for a book,
+//! and whether its number was expected, is [`session`](crate::session)'s business.
+//!
+//! # The dialect
+//!
+//! Taken from the venue's documentation (docs.cdp.coinbase.com, websocket overview, channels and
+//! the AsyncAPI page of `level2`; read October 2026) and from captures of 2024 to 2026.
+//!
+//! 1. Every frame is one JSON object in one text message. All but error frames hold `channel`,
+//!    `timestamp`, `sequence_num` and `events`, and may hold `client_id`.
+//! 2. `sequence_num` counts the frames of a connection, whatever their channel: data,
+//!    acknowledgements, heartbeats and channels unknown to this module. Error frames have none.
+//! 3. One subscribes to `level2`; the data comes as `l2_data`. Each event names its product, says
+//!    `snapshot` or `update`, and lists levels with `side` (`bid` or `offer`), `event_time`,
+//!    `price_level` and `new_quantity`.
+//! 4. `new_quantity` is the size that now rests at the price, not a difference. Zero, however it
+//!    is written, removes the level.
+//! 5. A snapshot is one event, of 45,000 levels and 5 MB for the largest products. It comes
+//!    before the acknowledgement (`subscriptions`) of the request that caused it.
+//! 6. `heartbeats` come each second; their counter was seen as a number and as a string.
+//! 7. `{"type":"error","message":"..."}` answers a request that the venue refuses.
+//!
+//! # Reading
+//!
+//! [`Decoder::decode`] answers a [`Frame`] that borrows from the decoder's scratch memory and
+//! reads its levels on demand, so a frame of 45,000 levels costs no list of them.
+//!
+//! ```
+//! use level2::wire::{Body, Decoder};
+//!
+//! let mut decoder = Decoder::new();
+//! let frame = decoder.decode(
+//!     br#"{"channel":"l2_data","timestamp":"2026-11-02T00:00:00.05Z","sequence_num":4,
+//!          "events":[{"type":"update","product_id":"BTC-USD","updates":[
+//!          {"side":"offer","event_time":"2026-11-02T00:00:00Z","price_level":"83277.26",
+//!           "new_quantity":"0"}]}]}"#,
+//! )?;
+//! assert_eq!(frame.sequence(), Some(4));
+//! let Body::Level2(updates) = frame.body() else { panic!("expected levels") };
+//! for update in updates {
+//!     let update = update?;
+//!     assert_eq!(update.product_id(), "BTC-USD");
+//!     for level in update.levels()? {
+//!         assert!(level?.size.is_zero());
+//!     }
+//! }
+//! # Ok::<(), level2::wire::DecodeError>(())
+//! ```
+//!
+//! There is room for two tiers behind [`Decoder::decode`]: one pass over exactly the shape that
+//! the venue sends, and [`general`], which reads any sound JSON. Only the second exists so far.
+
+mod encode;
+mod error;
+mod frame;
+mod general;
+mod product;
+mod time;
+
+pub use self::encode::{Action, Request, RequestChannel};
+pub use self::error::{DecodeError, DecodeErrorKind};
+pub use self::frame::{
+    Body, Frame, LevelUpdate, LevelUpdates, SubscribedProducts, Subscriptions, Update, UpdateKind,
+    Updates,
+};
+pub use self::general::MAX_DEPTH;
+pub use self::product::{MAX_PRODUCT_ID_LEN, ProductId, ProductIdError};
+pub use self::time::UnixNanos;
+
+/// Reads frames, one at a time, with memory that it keeps from one to the next.
+///
+/// Once it has seen a frame of some size, reading another of that size allocates nothing.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    general: general::Scratch,
+}
+
+impl Decoder {
+    /// Returns a decoder without any memory yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads one frame.
+    ///
+    /// The envelope is checked here: sound JSON, `sequence_num`, `channel`, `events`. Events and
+    /// levels are checked as they are read from the frame.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the text is no frame of this venue. Its sequence number is then
+    /// unknown, and so is the product it was meant for.
+    pub fn decode(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+        self.general.decode(text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,475 @@
+//! The dialect, frame by frame: what is read, and what is said of what cannot be.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::book::{Fixed, Side};
+
+const UPDATE: &str = concat!(
+    r#"{"channel":"l2_data","timestamp":"2026-11-02T00:00:00.05Z","sequence_num":7,"events":["#,
+    r#"{"type":"update","product_id":"BTC-USD","updates":["#,
+    r#"{"side":"bid","event_time":"2026-11-02T00:00:00Z","price_level":"83277.25","#,
+    r#""new_quantity":"0.036"},"#,
+    r#"{"side":"offer","event_time":"2026-11-02T00:00:00Z","price_level":"83277.26","#,
+    r#""new_quantity":"0"}]}]}"#,
+);
+
+type OwnedLevel = (Side, String, String, Option<String>);
+type OwnedUpdate = (String, UpdateKind, Vec<OwnedLevel>);
+
+/// Everything of an order-book frame, or the first error.
+fn read(text: &str) -> Result<Vec<OwnedUpdate>, DecodeError> {
+    let mut decoder = Decoder::new();
+    let frame = decoder.decode(text.as_bytes())?;
+    let Body::Level2(updates) = frame.body() else {
+        panic!("no levels in {text}")
+    };
+    updates.map(|update| owned(update?)).collect()
+}
+
+fn owned(update: Update<'_>) -> Result<OwnedUpdate, DecodeError> {
+    let levels = update.levels()?.map(|level| {
+        let level = level?;
+        let event_time = level.event_time.map(str::to_owned);
+        Ok((
+            level.side,
+            level.price.to_string(),
+            level.size.to_string(),
+            event_time,
+        ))
+    });
+    Ok((
+        update.product_id().to_owned(),
+        update.kind()?,
+        levels.collect::<Result<_, _>>()?,
+    ))
+}
+
+fn error(text: &str) -> DecodeError {
+    match read(text) {
+        Err(error) => error,
+        Ok(updates) => panic!("expected an error, read {updates:?} from {text}"),
+    }
+}
+
+#[test]
+fn reads_the_shape_the_venue_sends() {
+    let time = Some("2026-11-02T00:00:00Z".to_owned());
+    let expected = vec![(
+        "BTC-USD".to_owned(),
+        UpdateKind::Update,
+        vec![
+            (
+                Side::Bid,
+                "83277.25".to_owned(),
+                "0.036".to_owned(),
+                time.clone(),
+            ),
+            (Side::Ask, "83277.26".to_owned(), "0".to_owned(), time),
+        ],
+    )];
+    assert_eq!(read(UPDATE), Ok(expected.clone()));
+    let mut decoder = Decoder::new();
+    assert_eq!(
+        decoder.decode(UPDATE.as_bytes()).unwrap().sequence(),
+        Some(7)
+    );
+
+    let with_client_id = UPDATE.replacen("\"timestamp\"", "\"client_id\":\"\",\"timestamp\"", 1);
+    assert_eq!(read(&with_client_id), Ok(expected));
+}
+
+#[test]
+fn key_order_whitespace_escapes_and_unknown_keys_change_nothing() {
+    let odd = r#" { "events" : [ { "updates" : [ { "new_quantity" : "0.036" , "x" : [1,{"y":2}] ,
+        "price_level" : "83277.25" , "event_time" : "2026-11-02T00:00:00Z" , "side" : "b\u0069d" } ,
+        {"new_quantity":"0e7","side":"offer","event_time":"2026-11-02T00:00:00Z",
+         "price_level":"8327726e-2"} ] ,
+        "product_id" : "BTC\u002dUSD" , "type" : "update" , "more" : null } ] , "extra" : {} ,
+        "sequence_num" : 7 , "timestamp" : "2026-11-02T00:00:00.05Z" , "channel" : "l2_data" } "#;
+    assert_eq!(read(odd), read(UPDATE));
+}
+
+#[test]
+fn several_events_and_empty_ones_are_read() {
+    let text = r#"{"channel":"l2_data","sequence_num":0,"events":[
+        {"type":"snapshot","product_id":"A-USD","updates":[]},
+        {"type":"update","product_id":"B-USD","updates":[]}]}"#;
+    assert_eq!(
+        read(text),
+        Ok(vec![
+            ("A-USD".to_owned(), UpdateKind::Snapshot, vec![]),
+            ("B-USD".to_owned(), UpdateKind::Update, vec![]),
+        ])
+    );
+    assert_eq!(
+        read(r#"{"channel":"l2_data","sequence_num":0,"events":[]}"#),
+        Ok(vec![])
+    );
+}
+
+#[test]
+fn control_frames_are_told_apart_and_all_carry_their_number() {
+    let mut decoder = Decoder::new();
+    let frame = decoder
+        .decode(
+            br#"{"channel":"heartbeats","timestamp":"t","sequence_num":29,"events":[
+            {"current_time":"2026-09-30 02:39:54.1 +0000 UTC m=+1.2","heartbeat_counter":12240}]}"#,
+        )
+        .unwrap();
+    assert!(matches!(
+        frame.body(),
+        Body::Heartbeat {
+            counter: Some(12_240)
+        }
+    ));
+    assert_eq!(frame.sequence(), Some(29));
+    drop(frame);
+
+    let text =
+        br#"{"channel":"heartbeats","sequence_num":1,"events":[{"heartbeat_counter":"3049"}]}"#;
+    let frame = decoder.decode(text).unwrap();
+    assert!(matches!(
+        frame.body(),
+        Body::Heartbeat {
+            counter: Some(3_049)
+        }
+    ));
+    drop(frame);
+
+    let frame = decoder
+        .decode(
+            br#"{"channel":"subscriptions","sequence_num":11,"events":[{"subscriptions":{
+            "heartbeats":["heartbeats"],"level2":["BTC-USD","ETH-USD"]}}]}"#,
+        )
+        .unwrap();
+    let Body::Subscriptions(subscriptions) = frame.body() else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(
+        subscriptions.products("level2").collect::<Vec<_>>(),
+        ["BTC-USD", "ETH-USD"]
+    );
+    assert_eq!(subscriptions.products("heartbeats").count(), 1);
+    assert_eq!(subscriptions.products("ticker").count(), 0);
+    drop(frame);
+
+    let text = br#"{"channel":"subscriptions","sequence_num":17,"events":[{"subscriptions":{}}]}"#;
+    let frame = decoder.decode(text).unwrap();
+    let Body::Subscriptions(subscriptions) = frame.body() else {
+        panic!("{frame:?}")
+    };
+    assert_eq!(subscriptions.products("level2").count(), 0);
+    drop(frame);
+
+    let text = br#"{"channel":"market_trades","sequence_num":8,"events":[{"trades":[]}]}"#;
+    let frame = decoder.decode(text).unwrap();
+    assert!(matches!(
+        frame.body(),
+        Body::Other {
+            channel: "market_trades"
+        }
+    ));
+    assert_eq!(frame.sequence(), Some(8));
+    drop(frame);
+
+    let frame = decoder
+        .decode(br#"{"type":"error","message":"authentication failure"}"#)
+        .unwrap();
+    assert!(matches!(
+        frame.body(),
+        Body::Error {
+            message: "authentication failure"
+        }
+    ));
+    assert_eq!(frame.sequence(), None);
+}
+
+#[test]
+fn an_envelope_that_cannot_be_trusted_is_refused() {
+    for (text, expected) in [
+        (r#"{}"#, "a channel, or an error's message"),
+        (r#"[]"#, "one JSON object"),
+        (r#""l2_data""#, "one JSON object"),
+        (r#"{"type":"error"}"#, "a channel, or an error's message"),
+        (
+            r#"{"channel":7,"sequence_num":1,"events":[]}"#,
+            "the name of a channel",
+        ),
+        (
+            r#"{"channel":"l2_data","events":[]}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"new","events":[]}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"new","sequence_num":-1}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"new","sequence_num":1.0}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"new","sequence_num":"1"}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"new","sequence_num":null}"#,
+            "a sequence_num that is a whole number",
+        ),
+        (
+            r#"{"channel":"l2_data","sequence_num":1}"#,
+            "an array of events",
+        ),
+        (
+            r#"{"channel":"l2_data","sequence_num":1,"events":{}}"#,
+            "an array of events",
+        ),
+        (
+            r#"{"channel":"subscriptions","sequence_num":1,"events":[{"subscriptions":[]}]}"#,
+            "an event with subscriptions, products by channel",
+        ),
+        (
+            r#"{"channel":"a","sequence_num":1,"channel":"l2_data"}"#,
+            "each key once",
+        ),
+        (
+            r#"{"sequence_num":1,"sequence_num":2,"channel":"a"}"#,
+            "each key once",
+        ),
+    ] {
+        let mut decoder = Decoder::new();
+        let error = decoder.decode(text.as_bytes()).expect_err(text);
+        assert_eq!(
+            (error.kind(), error.expected()),
+            (DecodeErrorKind::Shape, expected),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn text_that_is_no_json_is_refused_whole() {
+    let truncated = &UPDATE[..UPDATE.len() - 9];
+    let trailing = format!("{UPDATE}x");
+    let two = format!("{UPDATE}{UPDATE}");
+    let with_bom = format!("\u{feff}{UPDATE}");
+    let with_nul = UPDATE.replace("83277.25", "83277\0.25");
+    let with_surrogate = UPDATE.replace("bid", "\\ud800");
+    for text in [
+        "",
+        " ",
+        "{",
+        "nul",
+        truncated,
+        &trailing,
+        &two,
+        &with_bom,
+        &with_nul,
+        &with_surrogate,
+    ] {
+        let mut decoder = Decoder::new();
+        let error = decoder.decode(text.as_bytes()).expect_err(text);
+        assert_eq!(error.kind(), DecodeErrorKind::Json, "{text}");
+        assert!(error.offset() <= text.len());
+    }
+    let mut bad_utf8 = UPDATE.as_bytes().to_vec();
+    bad_utf8[2] = 0xff;
+    assert_eq!(
+        Decoder::new().decode(&bad_utf8).unwrap_err().kind(),
+        DecodeErrorKind::Json
+    );
+}
+
+#[test]
+fn nesting_has_a_bound_and_hostile_text_takes_linear_time() {
+    let mut decoder = Decoder::new();
+    let nested = |depth| {
+        format!(
+            "{{\"channel\":\"a\",\"sequence_num\":1,\"x\":{}1{}}}",
+            "[".repeat(depth),
+            "]".repeat(depth)
+        )
+    };
+    assert!(decoder.decode(nested(MAX_DEPTH - 2).as_bytes()).is_ok());
+    assert!(decoder.decode(nested(1_000_000).as_bytes()).is_err());
+    let digits = UPDATE.replace("0.036", &"9".repeat(1_000_000));
+    assert_eq!(error(&digits).kind(), DecodeErrorKind::Number);
+}
+
+#[test]
+fn a_bad_level_names_what_came_and_where() {
+    for (from, to, kind, expected, found) in [
+        (
+            "83277.25",
+            "",
+            DecodeErrorKind::Number,
+            "a decimal number",
+            "\"\"",
+        ),
+        (
+            "83277.25",
+            "+1",
+            DecodeErrorKind::Number,
+            "a decimal number",
+            "+1",
+        ),
+        (
+            "83277.25",
+            "1_000",
+            DecodeErrorKind::Number,
+            "a decimal number",
+            "1_000",
+        ),
+        (
+            "0.036",
+            "-0",
+            DecodeErrorKind::Number,
+            "a size of zero or more",
+            "-0",
+        ),
+        (
+            "0.036",
+            "-1",
+            DecodeErrorKind::Number,
+            "a size of zero or more",
+            "-1",
+        ),
+        (
+            "0.036",
+            "0.00000000000000000000000000001",
+            DecodeErrorKind::Number,
+            "a number of at most 18 digits and 28 decimals",
+            "0.00000000000000000000000000001",
+        ),
+        (
+            "\"0.036\"",
+            "0.036",
+            DecodeErrorKind::Number,
+            "a decimal number in a string",
+            "0.036",
+        ),
+        (
+            "\"0.036\"",
+            "null",
+            DecodeErrorKind::Number,
+            "a decimal number in a string",
+            "null",
+        ),
+        (
+            "\"bid\"",
+            "\"ask\"",
+            DecodeErrorKind::Shape,
+            "the side bid or offer",
+            "ask",
+        ),
+        (
+            "\"side\":\"bid\",",
+            "",
+            DecodeErrorKind::Shape,
+            "a level with side, price_level and new_quantity",
+            "an object",
+        ),
+        (
+            "\"side\":\"bid\"",
+            "\"side\":\"bid\",\"side\":\"bid\"",
+            DecodeErrorKind::Shape,
+            "each key once",
+            "side twice",
+        ),
+        (
+            "\"update\"",
+            "\"delta\"",
+            DecodeErrorKind::Shape,
+            "the type snapshot or update",
+            "delta",
+        ),
+        (
+            "\"type\":\"update\",",
+            "",
+            DecodeErrorKind::Shape,
+            "the type snapshot or update",
+            "no such key",
+        ),
+    ] {
+        let text = UPDATE.replacen(from, to, 1);
+        let error = error(&text);
+        assert_eq!((error.kind(), error.expected()), (kind, expected), "{text}");
+        assert!(error.found().contains(found), "{} in {text}", error.found());
+    }
+    let text = UPDATE.replacen("83277.26", "83277,26", 1);
+    let error = error(&text);
+    assert_eq!(error.offset(), text.find("83277,26").unwrap());
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "expected a decimal number, got \"83277,26\" at byte {}",
+            error.offset()
+        )
+    );
+}
+
+#[test]
+fn an_event_without_its_product_is_an_error_of_the_whole_frame() {
+    let text = UPDATE.replacen("\"product_id\":\"BTC-USD\",", "", 1);
+    let mut decoder = Decoder::new();
+    let frame = decoder.decode(text.as_bytes()).unwrap();
+    let Body::Level2(mut updates) = frame.body() else {
+        panic!("{frame:?}")
+    };
+    assert!(updates.next().unwrap().is_err());
+}
+
+#[test]
+fn a_decoder_is_as_good_after_an_error_and_after_a_large_frame() {
+    let mut decoder = Decoder::new();
+    let level = r#"{"side":"bid","event_time":"t","price_level":"1.5","new_quantity":"2"}"#;
+    let levels = vec![level; 45_000].join(",");
+    let snapshot = format!(
+        r#"{{"channel":"l2_data","sequence_num":0,"events":[{{"type":"snapshot","product_id":"A","updates":[{levels}]}}]}}"#
+    );
+    for _ in 0..2 {
+        assert!(decoder.decode(b"{\"channel\":").is_err());
+        let frame = decoder.decode(snapshot.as_bytes()).unwrap();
+        let Body::Level2(mut updates) = frame.body() else {
+            panic!()
+        };
+        let levels = updates.next().unwrap().unwrap().levels().unwrap();
+        assert_eq!(levels.size_hint(), (45_000, Some(45_000)));
+        assert_eq!(
+            levels
+                .filter(|level| level.as_ref().unwrap().size == Fixed::parse(b"2").unwrap())
+                .count(),
+            45_000
+        );
+        drop(frame);
+        assert_eq!(
+            decoder.decode(UPDATE.as_bytes()).unwrap().sequence(),
+            Some(7)
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_frames_never_panic(
+        position in 0..UPDATE.len(),
+        byte in any::<u8>(),
+        cut in 0..=UPDATE.len(),
+    ) {
+        let mut text = UPDATE.as_bytes().to_vec();
+        text[position] = byte;
+        text.truncate(cut);
+        let mut decoder = Decoder::new();
+        if let Ok(frame) = decoder.decode(&text)
+            && let Body::Level2(updates) = frame.body()
+        {
+            for update in updates.flatten() {
+                let _ = owned(update);
+            }
+        }
+    }
+}

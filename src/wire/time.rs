@@ -1,0 +1,194 @@
+//! RFC 3339 times with 0 to 9 fraction digits, as nanoseconds since the UNIX epoch.
+
+use std::fmt;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// A moment of wall-clock time, as the venue writes it: nanoseconds since the UNIX epoch.
+///
+/// Times serve measuring and logging. They never order frames: those of a book's levels are not
+/// even monotonic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixNanos(u64);
+
+impl UnixNanos {
+    /// Returns the moment this many nanoseconds after the UNIX epoch.
+    #[must_use]
+    pub const fn new(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Returns the nanoseconds since the UNIX epoch.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Reads `2026-09-30T02:39:53.670986313Z`: UTC only, with 0 to 9 fraction digits.
+    ///
+    /// Returns `None` for any other text, for dates that do not exist and for those outside
+    /// 1970 to 2553, which is as far as 64 bits reach. A leap second counts as the next second.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        let (head, tail) = text.as_bytes().split_at_checked(19)?;
+        let &[
+            y0,
+            y1,
+            y2,
+            y3,
+            b'-',
+            mo0,
+            mo1,
+            b'-',
+            d0,
+            d1,
+            b'T',
+            h0,
+            h1,
+            b':',
+            mi0,
+            mi1,
+            b':',
+            s0,
+            s1,
+        ] = head
+        else {
+            return None;
+        };
+        let year = digits(&[y0, y1, y2, y3])?;
+        let (month, day) = (digits(&[mo0, mo1])?, digits(&[d0, d1])?);
+        let (hour, minute) = (digits(&[h0, h1])?, digits(&[mi0, mi1])?);
+        let second = digits(&[s0, s1])?;
+        if hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let seconds =
+            days_since_epoch(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
+        let nanos = fraction_nanos(tail)?;
+        seconds
+            .checked_mul(NANOS_PER_SECOND)?
+            .checked_add(nanos)
+            .map(Self)
+    }
+}
+
+impl fmt::Display for UnixNanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}.{:09}",
+            self.0 / NANOS_PER_SECOND,
+            self.0 % NANOS_PER_SECOND
+        )
+    }
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u64::from(byte - b'0'))
+    })
+}
+
+/// Reads `Z` or `.` with 1 to 9 digits and `Z`.
+fn fraction_nanos(tail: &[u8]) -> Option<u64> {
+    let fraction = match tail {
+        [b'Z'] => return Some(0),
+        [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => fraction,
+        _ => return None,
+    };
+    let missing_digits = u32::try_from(9 - fraction.len()).ok()?;
+    Some(digits(fraction)? * 10u64.pow(missing_digits))
+}
+
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar.
+fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
+    const DAYS_BEFORE_MONTH: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    const DAYS_IN_MONTH: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    /// Leap days from year 0 up to the end of 1969.
+    const LEAP_DAYS_BEFORE_EPOCH: u64 = 1969 / 4 - 1969 / 100 + 1969 / 400;
+
+    let month_index = usize::try_from(month.checked_sub(1)?).ok()?;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap_day_of_february = u64::from(is_leap && month == 2);
+    let days_in_month = DAYS_IN_MONTH.get(month_index)? + leap_day_of_february;
+    if day == 0 || day > days_in_month {
+        return None;
+    }
+    let years = year.checked_sub(1970)?;
+    let before = year - 1;
+    let leap_days = before / 4 - before / 100 + before / 400 - LEAP_DAYS_BEFORE_EPOCH;
+    let leap_day_of_this_year = u64::from(is_leap && month > 2);
+    Some(years * 365 + leap_days + DAYS_BEFORE_MONTH[month_index] + leap_day_of_this_year + day - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nanos(text: &str) -> Option<u64> {
+        UnixNanos::parse_rfc3339(text).map(UnixNanos::get)
+    }
+
+    #[test]
+    fn reads_every_length_of_fraction() {
+        assert_eq!(nanos("1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(
+            nanos("2026-09-30T02:39:53Z"),
+            Some(1_790_735_993_000_000_000)
+        );
+        assert_eq!(
+            nanos("2026-09-30T02:39:53.7885Z"),
+            Some(1_790_735_993_788_500_000)
+        );
+        assert_eq!(
+            nanos("2026-09-30T02:39:53.670986313Z"),
+            Some(1_790_735_993_670_986_313)
+        );
+        assert_eq!(
+            nanos("2000-02-29T23:59:59.000000001Z"),
+            Some(951_868_799_000_000_001)
+        );
+        assert_eq!(nanos("2016-12-31T23:59:60Z"), nanos("2017-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for text in [
+            "",
+            "2026-09-30",
+            "2026-09-30T02:39:53",
+            "2026-09-30T02:39:53.Z",
+            "2026-09-30T02:39:53.1234567890Z",
+            "2026-09-30T02:39:53+00:00",
+            "2026-09-30 02:39:53Z",
+            "2026-13-30T02:39:53Z",
+            "2026-00-30T02:39:53Z",
+            "2026-02-29T02:39:53Z",
+            "1900-02-29T02:39:53Z",
+            "2026-09-31T02:39:53Z",
+            "2026-09-30T24:39:53Z",
+            "1969-12-31T23:59:59Z",
+            "9999-12-31T23:59:59Z",
+            "2026-09-30T02:39:5xZ",
+        ] {
+            assert_eq!(nanos(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_eight_centuries_follows_the_one_before() {
+        let mut expected = 0;
+        for year in 1970..2400u64 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    if let Some(days) = days_since_epoch(year, month, day) {
+                        assert_eq!(days, expected, "{year}-{month}-{day}");
+                        expected += 1;
+                    }
+                }
+            }
+        }
+        assert_eq!(expected, 157_054);
+    }
+}
