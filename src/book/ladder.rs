@@ -35,20 +35,15 @@ pub(crate) struct Ladder {
 
 impl Ladder {
     pub(crate) const fn new(side: Side) -> Self {
-        Self {
-            side,
-            levels: BTreeMap::new(),
-        }
+        Self { side, levels: BTreeMap::new() }
     }
 
     /// Builds a ladder of many levels at once. Of equal prices the last wins; zero is no level.
     pub(crate) fn from_levels(side: Side, levels: Vec<(i64, u64)>) -> Self {
         // The standard library sorts (a single pass when the venue sent the levels in order),
         // keeps the last of equal keys and fills the tree from the bottom.
-        let mut levels: BTreeMap<i64, u64> = levels
-            .into_iter()
-            .map(|(ticks, size)| (key(side, ticks), size))
-            .collect();
+        let mut levels: BTreeMap<i64, u64> =
+            levels.into_iter().map(|(ticks, size)| (key(side, ticks), size)).collect();
         levels.retain(|_, size| *size != 0);
         Self { side, levels }
     }
@@ -76,24 +71,16 @@ impl Ladder {
             .levels
             .iter()
             .map(|(key, size)| {
-                Some((
-                    key.checked_mul(price_factor)?,
-                    size.checked_mul(size_factor)?,
-                ))
+                Some((key.checked_mul(price_factor)?, size.checked_mul(size_factor)?))
             })
             .collect::<Option<BTreeMap<_, _>>>()?;
-        Some(Self {
-            side: self.side,
-            levels,
-        })
+        Some(Self { side: self.side, levels })
     }
 
     /// Returns the best level as price ticks and size.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, u64)> {
-        self.levels
-            .first_key_value()
-            .map(|(&stored, &size)| (key(self.side, stored), size))
+        self.levels.first_key_value().map(|(&stored, &size)| (key(self.side, stored), size))
     }
 
     pub(crate) fn size_at(&self, ticks: i64) -> Option<u64> {
@@ -106,12 +93,7 @@ impl Ladder {
 
     /// Iterates over the levels, best first, as decimals at the given scales.
     pub(crate) fn iter(&self, price_scale: u8, size_scale: u8) -> Levels<'_> {
-        Levels {
-            side: self.side,
-            price_scale,
-            size_scale,
-            levels: self.levels.iter(),
-        }
+        Levels { side: self.side, price_scale, size_scale, levels: self.levels.iter() }
     }
 }
 

@@ -223,10 +223,7 @@ impl Book {
     #[cold]
     fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
         let error = BookError::PriceOutOfRange { price };
-        let growth = price
-            .scale()
-            .checked_sub(self.price_scale)
-            .filter(|growth| *growth > 0);
+        let growth = price.scale().checked_sub(self.price_scale).filter(|growth| *growth > 0);
         let factor = growth.and_then(pow10).ok_or(error)?;
         self.rescale(factor, 1).ok_or(error)?;
         self.price_scale = price.scale();
@@ -236,10 +233,7 @@ impl Book {
     #[cold]
     fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
         let error = BookError::SizeOutOfRange { size };
-        let growth = size
-            .scale()
-            .checked_sub(self.size_scale)
-            .filter(|growth| *growth > 0);
+        let growth = size.scale().checked_sub(self.size_scale).filter(|growth| *growth > 0);
         let factor = growth.and_then(pow10).ok_or(error)?;
         self.rescale(1, factor.unsigned_abs()).ok_or(error)?;
         self.size_scale = size.scale();
@@ -279,13 +273,7 @@ impl Snapshot {
     /// Returns a snapshot that takes at most `max_levels` levels a side.
     #[must_use]
     pub const fn new(max_levels: usize) -> Self {
-        Self {
-            bids: Vec::new(),
-            asks: Vec::new(),
-            price_scale: 0,
-            size_scale: 0,
-            max_levels,
-        }
+        Self { bids: Vec::new(), asks: Vec::new(), price_scale: 0, size_scale: 0, max_levels }
     }
 
     /// Adds a level.
@@ -319,10 +307,7 @@ impl Snapshot {
     #[cold]
     fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
         let error = BookError::PriceOutOfRange { price };
-        let growth = price
-            .scale()
-            .checked_sub(self.price_scale)
-            .filter(|growth| *growth > 0);
+        let growth = price.scale().checked_sub(self.price_scale).filter(|growth| *growth > 0);
         let factor = growth.and_then(pow10).ok_or(error)?;
         for (ticks, _) in self.bids.iter_mut().chain(&mut self.asks) {
             *ticks = ticks.checked_mul(factor).ok_or(error)?;
@@ -334,10 +319,7 @@ impl Snapshot {
     #[cold]
     fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
         let error = BookError::SizeOutOfRange { size };
-        let growth = size
-            .scale()
-            .checked_sub(self.size_scale)
-            .filter(|growth| *growth > 0);
+        let growth = size.scale().checked_sub(self.size_scale).filter(|growth| *growth > 0);
         let factor = growth.and_then(pow10).ok_or(error)?.unsigned_abs();
         for (_, units) in self.bids.iter_mut().chain(&mut self.asks) {
             *units = units.checked_mul(factor).ok_or(error)?;
@@ -382,22 +364,13 @@ impl fmt::Display for BookError {
                 write!(f, "expected a size of zero or more, got {size}")
             }
             Self::PriceOutOfRange { price } => {
-                write!(
-                    f,
-                    "expected prices that fit 64 bits at one scale, got {price}"
-                )
+                write!(f, "expected prices that fit 64 bits at one scale, got {price}")
             }
             Self::SizeOutOfRange { size } => {
-                write!(
-                    f,
-                    "expected sizes that fit 64 bits at one scale, got {size}"
-                )
+                write!(f, "expected sizes that fit 64 bits at one scale, got {size}")
             }
             Self::TooManyLevels { side, max_levels } => {
-                write!(
-                    f,
-                    "expected at most {max_levels} levels on the {side} side, got one more"
-                )
+                write!(f, "expected at most {max_levels} levels on the {side} side, got one more")
             }
         }
     }

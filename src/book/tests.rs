@@ -35,10 +35,7 @@ impl NaiveBook {
     }
 
     fn assert_equals(&self, book: &Book) {
-        let level = |(price, size): (&Decimal, &Decimal)| Level {
-            price: *price,
-            size: *size,
-        };
+        let level = |(price, size): (&Decimal, &Decimal)| Level { price: *price, size: *size };
         let bids: Vec<Level> = self.bids.iter().rev().map(level).collect();
         let asks: Vec<Level> = self.asks.iter().map(level).collect();
         assert_eq!(book.bids().collect::<Vec<_>>(), bids);
@@ -70,11 +67,8 @@ fn operation() -> impl Strategy<Value = (Side, Fixed, Fixed)> {
             2 => format!("{price}.25"),
             _ => format!("{price}.00000{cents}"),
         };
-        let size = if size < 2 {
-            "0".into()
-        } else {
-            format!("{size}.{:0>1$}1", "", digits as usize)
-        };
+        let size =
+            if size < 2 { "0".into() } else { format!("{size}.{:0>1$}1", "", digits as usize) };
         (side, number(&price), number(&size))
     })
 }
@@ -125,10 +119,8 @@ proptest! {
 #[test]
 fn the_whole_range_of_prices_seen_fits_one_book() {
     let mut book = Book::new();
-    book.set(Side::Bid, number("0.01"), number("1237087.17218426"))
-        .unwrap();
-    book.set(Side::Ask, number("9999999999.00"), number("0.00000001"))
-        .unwrap();
+    book.set(Side::Bid, number("0.01"), number("1237087.17218426")).unwrap();
+    book.set(Side::Ask, number("9999999999.00"), number("0.00000001")).unwrap();
     book.set(Side::Bid, number("-12.5"), number("1")).unwrap();
     assert_eq!(book.best_bid().unwrap().price, decimal_of("0.01"));
     assert_eq!(book.best_ask().unwrap().price, decimal_of("9999999999"));
@@ -139,8 +131,7 @@ fn the_whole_range_of_prices_seen_fits_one_book() {
 #[test]
 fn a_number_that_does_not_fit_changes_nothing() {
     let mut book = Book::new();
-    book.set(Side::Ask, number("9999999999"), number("1000000000000"))
-        .unwrap();
+    book.set(Side::Ask, number("9999999999"), number("1000000000000")).unwrap();
     let fine_price = number("0.0000000001");
     assert_eq!(
         book.set(Side::Bid, fine_price, number("1")),
@@ -166,10 +157,7 @@ fn a_number_that_does_not_fit_changes_nothing() {
 fn deleting_a_finer_price_does_not_grow_the_scale() {
     let mut book = Book::new();
     book.set(Side::Bid, number("10"), number("1")).unwrap();
-    assert_eq!(
-        book.set(Side::Bid, number("9.99999"), Fixed::ZERO),
-        Ok(Change::Absent)
-    );
+    assert_eq!(book.set(Side::Bid, number("9.99999"), Fixed::ZERO), Ok(Change::Absent));
     assert_eq!(book.price_scale(), 0);
 }
 
@@ -177,38 +165,20 @@ fn deleting_a_finer_price_does_not_grow_the_scale() {
 fn refuses_negative_sizes_and_full_sides() {
     let mut book = Book::with_max_levels(2);
     let size = number("-1");
-    assert_eq!(
-        book.set(Side::Bid, number("1"), size),
-        Err(BookError::NegativeSize { size })
-    );
+    assert_eq!(book.set(Side::Bid, number("1"), size), Err(BookError::NegativeSize { size }));
     book.set(Side::Bid, number("1"), number("1")).unwrap();
     book.set(Side::Bid, number("2"), number("1")).unwrap();
-    let full = BookError::TooManyLevels {
-        side: Side::Bid,
-        max_levels: 2,
-    };
+    let full = BookError::TooManyLevels { side: Side::Bid, max_levels: 2 };
     assert_eq!(book.set(Side::Bid, number("3"), number("1")), Err(full));
-    assert_eq!(
-        book.set(Side::Bid, number("2"), number("5")),
-        Ok(Change::Resized)
-    );
-    assert_eq!(
-        book.set(Side::Bid, number("1"), Fixed::ZERO),
-        Ok(Change::Removed)
-    );
-    assert_eq!(
-        book.set(Side::Bid, number("3"), number("1")),
-        Ok(Change::Inserted)
-    );
+    assert_eq!(book.set(Side::Bid, number("2"), number("5")), Ok(Change::Resized));
+    assert_eq!(book.set(Side::Bid, number("1"), Fixed::ZERO), Ok(Change::Removed));
+    assert_eq!(book.set(Side::Bid, number("3"), number("1")), Ok(Change::Inserted));
 
     let mut snapshot = Snapshot::new(1);
     snapshot.push(Side::Ask, number("1"), number("1")).unwrap();
     assert_eq!(
         snapshot.push(Side::Ask, number("2"), number("1")),
-        Err(BookError::TooManyLevels {
-            side: Side::Ask,
-            max_levels: 1
-        })
+        Err(BookError::TooManyLevels { side: Side::Ask, max_levels: 1 })
     );
 }
 

@@ -44,10 +44,7 @@ pub struct Fixed {
 
 impl Fixed {
     /// Zero.
-    pub const ZERO: Self = Self {
-        mantissa: 0,
-        scale: 0,
-    };
+    pub const ZERO: Self = Self { mantissa: 0, scale: 0 };
 
     /// Reads decimal text: an optional `-`, digits, optionally `.` and digits, optionally an
     /// exponent.
@@ -127,10 +124,7 @@ impl TryFrom<Decimal> for Fixed {
     /// [`FixedError::OutOfRange`] when the digits do not fit an `i64`.
     fn try_from(number: Decimal) -> Result<Self, FixedError> {
         let number = number.normalize();
-        match (
-            i64::try_from(number.mantissa()),
-            u8::try_from(number.scale()),
-        ) {
+        match (i64::try_from(number.mantissa()), u8::try_from(number.scale())) {
             (Ok(mantissa), Ok(scale)) if mantissa != i64::MIN => Ok(Self { mantissa, scale }),
             _ => Err(FixedError::OutOfRange),
         }
@@ -200,11 +194,7 @@ impl Digits {
             self.push(digit - b'0')?;
             rest = tail;
         }
-        if rest.len() == text.len() {
-            Err(FixedError::Malformed)
-        } else {
-            Ok(rest)
-        }
+        if rest.len() == text.len() { Err(FixedError::Malformed) } else { Ok(rest) }
     }
 
     fn push(&mut self, digit: u8) -> Result<(), FixedError> {
@@ -214,16 +204,11 @@ impl Digits {
         }
         if self.mantissa != 0 {
             let shift = POW10.get(self.zeros + 1).ok_or(FixedError::OutOfRange)?;
-            self.mantissa = self
-                .mantissa
-                .checked_mul(*shift)
-                .ok_or(FixedError::OutOfRange)?;
+            self.mantissa = self.mantissa.checked_mul(*shift).ok_or(FixedError::OutOfRange)?;
         }
         self.zeros = 0;
-        self.mantissa = self
-            .mantissa
-            .checked_add(i64::from(digit))
-            .ok_or(FixedError::OutOfRange)?;
+        self.mantissa =
+            self.mantissa.checked_add(i64::from(digit)).ok_or(FixedError::OutOfRange)?;
         Ok(())
     }
 
@@ -240,21 +225,11 @@ impl Digits {
         let fraction_len = i64::try_from(fraction_len).map_err(|_| FixedError::OutOfRange)?;
         let power = zeros - fraction_len + exponent;
         let (magnitude, scale) = if power < 0 {
-            let scale = u8::try_from(-power)
-                .ok()
-                .filter(|scale| *scale <= MAX_SCALE);
+            let scale = u8::try_from(-power).ok().filter(|scale| *scale <= MAX_SCALE);
             (self.mantissa, scale.ok_or(FixedError::OutOfRange)?)
         } else {
-            let factor = u8::try_from(power)
-                .ok()
-                .and_then(pow10)
-                .ok_or(FixedError::OutOfRange)?;
-            (
-                self.mantissa
-                    .checked_mul(factor)
-                    .ok_or(FixedError::OutOfRange)?,
-                0,
-            )
+            let factor = u8::try_from(power).ok().and_then(pow10).ok_or(FixedError::OutOfRange)?;
+            (self.mantissa.checked_mul(factor).ok_or(FixedError::OutOfRange)?, 0)
         };
         let mantissa = if negative { -magnitude } else { magnitude };
         Ok(Fixed { mantissa, scale })

@@ -15,17 +15,15 @@ pub struct Request {
     pub channel: RequestChannel,
     /// For which products; empty for heartbeats, which belong to the connection.
     pub products: Vec<ProductId>,
+    /// Whether the sender should give it a token, if it has credentials.
+    pub wants_token: bool,
 }
 
 impl Request {
     /// Returns a request.
     #[must_use]
     pub const fn new(action: Action, channel: RequestChannel, products: Vec<ProductId>) -> Self {
-        Self {
-            action,
-            channel,
-            products,
-        }
+        Self { action, channel, products, wants_token: false }
     }
 
     /// Writes the request as the venue reads it, with a token (JWT) if there is one.
@@ -131,10 +129,7 @@ mod tests {
     #[test]
     fn heartbeats_need_no_products() {
         let request = Request::new(Action::Subscribe, RequestChannel::Heartbeats, Vec::new());
-        assert_eq!(
-            request.encode(None),
-            r#"{"type":"subscribe","channel":"heartbeats"}"#
-        );
+        assert_eq!(request.encode(None), r#"{"type":"subscribe","channel":"heartbeats"}"#);
     }
 
     #[test]

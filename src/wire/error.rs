@@ -25,12 +25,7 @@ impl DecodeError {
         found: &str,
         offset: usize,
     ) -> Self {
-        Self {
-            kind,
-            expected,
-            found: excerpt(found),
-            offset,
-        }
+        Self { kind, expected, found: excerpt(found), offset }
     }
 
     /// Returns which kind of promise was broken.
@@ -61,11 +56,7 @@ impl DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "expected {}, got {} at byte {}",
-            self.expected, self.found, self.offset
-        )
+        write!(f, "expected {}, got {} at byte {}", self.expected, self.found, self.offset)
     }
 }
 

@@ -26,12 +26,7 @@ enum Content {
 impl<'a> Frame<'a> {
     pub(super) fn from_tape(tape: LentTape<'a>, base: usize) -> Result<Self, DecodeError> {
         let (sequence, content) = read_envelope(&tape, base)?;
-        Ok(Self {
-            tape,
-            base,
-            sequence,
-            content,
-        })
+        Ok(Self { tape, base, sequence, content })
     }
 
     /// Returns the number of the frame on its connection, the venue's `sequence_num`. Error
@@ -44,24 +39,15 @@ impl<'a> Frame<'a> {
     /// Returns what the frame holds.
     #[must_use]
     pub fn body(&self) -> Body<'_> {
-        let text = |node| {
-            self.tape
-                .value(node, self.base)
-                .string()
-                .unwrap_or_default()
-        };
+        let text = |node| self.tape.value(node, self.base).string().unwrap_or_default();
         match self.content {
-            Content::Error { message } => Body::Error {
-                message: text(message),
-            },
+            Content::Error { message } => Body::Error { message: text(message) },
             Content::Heartbeat { counter } => Body::Heartbeat { counter },
             Content::Level2 { events } => {
                 let events = self.tape.value(events, self.base).elements();
                 Body::Level2(Updates { events })
             }
-            Content::Other { channel } => Body::Other {
-                channel: text(channel),
-            },
+            Content::Other { channel } => Body::Other { channel: text(channel) },
             Content::Subscriptions { channels } => {
                 let channels = self.tape.value(channels, self.base);
                 Body::Subscriptions(Subscriptions { channels })
@@ -136,12 +122,7 @@ impl<'f> Update<'f> {
         }
         let product_id = product_id.ok_or_else(|| shape(event))?;
         let product_id = product_id.string().ok_or_else(|| shape(product_id))?;
-        Ok(Self {
-            product_id,
-            offset: event.offset_of(product_id),
-            kind,
-            levels,
-        })
+        Ok(Self { product_id, offset: event.offset_of(product_id), kind, levels })
     }
 
     /// Returns the product as the venue names it, which for an alias is not the name asked for.
@@ -176,10 +157,7 @@ impl<'f> Update<'f> {
             return Err(self.missing(expected));
         };
         match levels.elements() {
-            Some(elements) => Ok(LevelUpdates {
-                elements,
-                offset: self.offset,
-            }),
+            Some(elements) => Ok(LevelUpdates { elements, offset: self.offset }),
             None => Err(levels.unexpected(DecodeErrorKind::Shape, expected, self.offset)),
         }
     }
@@ -290,9 +268,7 @@ impl<'f> Subscriptions<'f> {
     pub fn products(&self, channel: &str) -> SubscribedProducts<'f> {
         let mut entries = self.channels.entries().into_iter().flatten();
         let products = entries.find(|(name, _)| *name == channel);
-        SubscribedProducts {
-            products: products.and_then(|(_, products)| products.elements()),
-        }
+        SubscribedProducts { products: products.and_then(|(_, products)| products.elements()) }
     }
 }
 
@@ -316,10 +292,7 @@ fn read_envelope(tape: &LentTape<'_>, base: usize) -> Result<(Option<u64>, Conte
     let shape = |value: Value<'_>, expected| value.unexpected(DecodeErrorKind::Shape, expected, 0);
     let (mut channel, mut sequence, mut events) = (None, None, None);
     let (mut kind, mut message) = (None, None);
-    for (key, value) in frame
-        .entries()
-        .ok_or_else(|| shape(frame, "one JSON object"))?
-    {
+    for (key, value) in frame.entries().ok_or_else(|| shape(frame, "one JSON object"))? {
         match key {
             "channel" => set_once(&mut channel, key, value, frame)?,
             "sequence_num" => set_once(&mut sequence, key, value, frame)?,
@@ -338,43 +311,26 @@ fn read_envelope(tape: &LentTape<'_>, base: usize) -> Result<(Option<u64>, Conte
         let is_error = kind.and_then(Value::string) == Some("error");
         let message = message.filter(|message| is_error && message.string().is_some());
         let message = message.ok_or_else(|| shape(frame, "a channel, or an error's message"))?;
-        return Ok((
-            sequence,
-            Content::Error {
-                message: tape.node_of(message),
-            },
-        ));
+        return Ok((sequence, Content::Error { message: tape.node_of(message) }));
     };
-    let name = channel
-        .string()
-        .ok_or_else(|| shape(channel, "the name of a channel"))?;
+    let name = channel.string().ok_or_else(|| shape(channel, "the name of a channel"))?;
     if sequence.is_none() {
         return Err(shape(frame, expected));
     }
     let content = match name {
         "l2_data" => {
             let events = events.ok_or_else(|| shape(frame, "an array of events"))?;
-            events
-                .elements()
-                .ok_or_else(|| shape(events, "an array of events"))?;
-            Content::Level2 {
-                events: tape.node_of(events),
-            }
+            events.elements().ok_or_else(|| shape(events, "an array of events"))?;
+            Content::Level2 { events: tape.node_of(events) }
         }
         "subscriptions" => {
             let channels = events.and_then(read_subscriptions);
             let expected = "an event with subscriptions, products by channel";
             let channels = channels.ok_or_else(|| shape(events.unwrap_or(frame), expected))?;
-            Content::Subscriptions {
-                channels: tape.node_of(channels),
-            }
+            Content::Subscriptions { channels: tape.node_of(channels) }
         }
-        "heartbeats" => Content::Heartbeat {
-            counter: events.and_then(read_heartbeat),
-        },
-        _ => Content::Other {
-            channel: tape.node_of(channel),
-        },
+        "heartbeats" => Content::Heartbeat { counter: events.and_then(read_heartbeat) },
+        _ => Content::Other { channel: tape.node_of(channel) },
     };
     Ok((sequence, content))
 }
@@ -384,10 +340,7 @@ fn read_subscriptions(events: Value<'_>) -> Option<Value<'_>> {
     let event = events.elements()?.last()?;
     let (_, channels) = event.entries()?.find(|(key, _)| *key == "subscriptions")?;
     for (_, products) in channels.entries()? {
-        if !products
-            .elements()?
-            .all(|product| product.string().is_some())
-        {
+        if !products.elements()?.all(|product| product.string().is_some()) {
             return None;
         }
     }
@@ -397,12 +350,8 @@ fn read_subscriptions(events: Value<'_>) -> Option<Value<'_>> {
 /// Returns the counter of the last heartbeat, which comes as a number or as a string.
 fn read_heartbeat(events: Value<'_>) -> Option<u64> {
     let event = events.elements()?.last()?;
-    let (_, counter) = event
-        .entries()?
-        .find(|(key, _)| *key == "heartbeat_counter")?;
-    counter
-        .unsigned()
-        .or_else(|| counter.string()?.parse().ok())
+    let (_, counter) = event.entries()?.find(|(key, _)| *key == "heartbeat_counter")?;
+    counter.unsigned().or_else(|| counter.string()?.parse().ok())
 }
 
 /// Files the value of a key, which must not come twice: two answers are none.
@@ -417,22 +366,13 @@ fn set_once<'f>(
         return Ok(());
     }
     let (kind, found) = (DecodeErrorKind::Shape, format!("{key} twice"));
-    Err(DecodeError::new(
-        kind,
-        "each key once",
-        &found,
-        object.offset_of(key),
-    ))
+    Err(DecodeError::new(kind, "each key once", &found, object.offset_of(key)))
 }
 
 #[inline]
 fn read_number(value: Value<'_>, last_offset: usize) -> Result<Fixed, DecodeError> {
     let text = value.string().ok_or_else(|| {
-        value.unexpected(
-            DecodeErrorKind::Number,
-            "a decimal number in a string",
-            last_offset,
-        )
+        value.unexpected(DecodeErrorKind::Number, "a decimal number in a string", last_offset)
     })?;
     Fixed::parse(text.as_bytes()).map_err(|error| {
         let expected = match error {

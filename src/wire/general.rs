@@ -43,13 +43,8 @@ impl Scratch {
 
         let base = self.input.as_ptr().addr();
         let mut tape = LentTape::new(&mut self.tape);
-        fill_tape_padded(
-            &mut self.input,
-            text.len(),
-            &mut self.buffers,
-            &mut tape.tape,
-        )
-        .map_err(|error| unsound(&error, text))?;
+        fill_tape_padded(&mut self.input, text.len(), &mut self.buffers, &mut tape.tape)
+            .map_err(|error| unsound(&error, text))?;
         Frame::from_tape(tape, base)
     }
 }
@@ -88,10 +83,7 @@ impl<'a> LentTape<'a> {
 
     /// Returns the value that starts at a node.
     pub(super) fn value(&self, node: usize, base: usize) -> Value<'_> {
-        Value {
-            nodes: self.tape.0.get(node..).unwrap_or_default(),
-            base,
-        }
+        Value { nodes: self.tape.0.get(node..).unwrap_or_default(), base }
     }
 
     /// Returns the node that a value starts at.
@@ -135,10 +127,7 @@ impl<'f> Value<'f> {
     /// Returns the elements of an array.
     pub(super) fn elements(self) -> Option<Elements<'f>> {
         match *self.nodes.first()? {
-            Node::Array { len, .. } => Some(Elements {
-                rest: self.tail(1),
-                left: len,
-            }),
+            Node::Array { len, .. } => Some(Elements { rest: self.tail(1), left: len }),
             _ => None,
         }
     }
@@ -146,10 +135,7 @@ impl<'f> Value<'f> {
     /// Returns the keys and values of an object.
     pub(super) fn entries(self) -> Option<Entries<'f>> {
         match *self.nodes.first()? {
-            Node::Object { len, .. } => Some(Entries {
-                rest: self.tail(1),
-                left: len,
-            }),
+            Node::Object { len, .. } => Some(Entries { rest: self.tail(1), left: len }),
             _ => None,
         }
     }
@@ -163,9 +149,7 @@ impl<'f> Value<'f> {
         expected: &'static str,
         fallback_offset: usize,
     ) -> DecodeError {
-        let offset = self
-            .string()
-            .map_or(fallback_offset, |text| offset_of(text, self.base));
+        let offset = self.string().map_or(fallback_offset, |text| offset_of(text, self.base));
         let found = match self.nodes.first() {
             None => "nothing".to_owned(),
             Some(Node::String(text)) => format!("\"{text}\""),
@@ -191,10 +175,7 @@ impl<'f> Value<'f> {
 
     #[inline]
     fn tail(self, node_count: usize) -> Self {
-        Self {
-            nodes: self.nodes.get(node_count..).unwrap_or_default(),
-            base: self.base,
-        }
+        Self { nodes: self.nodes.get(node_count..).unwrap_or_default(), base: self.base }
     }
 }
 
@@ -253,11 +234,7 @@ fn unsound(error: &simd_json::Error, text: &[u8]) -> DecodeError {
     let found = if rest.is_empty() {
         format!("the end of the text ({:?})", error.error())
     } else {
-        format!(
-            "{:?} before {}",
-            error.error(),
-            rest.chars().take(24).collect::<String>()
-        )
+        format!("{:?} before {}", error.error(), rest.chars().take(24).collect::<String>())
     };
     DecodeError::new(DecodeErrorKind::Json, "one JSON object", &found, offset)
 }

@@ -36,9 +36,7 @@ impl ProductId {
         if is_sound && name.bytes().all(is_allowed) {
             Ok(Self(name.into()))
         } else {
-            Err(ProductIdError {
-                name: name.chars().take(MAX_PRODUCT_ID_LEN).collect(),
-            })
+            Err(ProductIdError { name: name.chars().take(MAX_PRODUCT_ID_LEN).collect() })
         }
     }
 

@@ -21,9 +21,7 @@ type OwnedUpdate = (String, UpdateKind, Vec<OwnedLevel>);
 fn read(text: &str) -> Result<Vec<OwnedUpdate>, DecodeError> {
     let mut decoder = Decoder::new();
     let frame = decoder.decode(text.as_bytes())?;
-    let Body::Level2(updates) = frame.body() else {
-        panic!("no levels in {text}")
-    };
+    let Body::Level2(updates) = frame.body() else { panic!("no levels in {text}") };
     updates.map(|update| owned(update?)).collect()
 }
 
@@ -31,18 +29,9 @@ fn owned(update: Update<'_>) -> Result<OwnedUpdate, DecodeError> {
     let levels = update.levels()?.map(|level| {
         let level = level?;
         let event_time = level.event_time.map(str::to_owned);
-        Ok((
-            level.side,
-            level.price.to_string(),
-            level.size.to_string(),
-            event_time,
-        ))
+        Ok((level.side, level.price.to_string(), level.size.to_string(), event_time))
     });
-    Ok((
-        update.product_id().to_owned(),
-        update.kind()?,
-        levels.collect::<Result<_, _>>()?,
-    ))
+    Ok((update.product_id().to_owned(), update.kind()?, levels.collect::<Result<_, _>>()?))
 }
 
 fn error(text: &str) -> DecodeError {
@@ -59,21 +48,13 @@ fn reads_the_shape_the_venue_sends() {
         "BTC-USD".to_owned(),
         UpdateKind::Update,
         vec![
-            (
-                Side::Bid,
-                "83277.25".to_owned(),
-                "0.036".to_owned(),
-                time.clone(),
-            ),
+            (Side::Bid, "83277.25".to_owned(), "0.036".to_owned(), time.clone()),
             (Side::Ask, "83277.26".to_owned(), "0".to_owned(), time),
         ],
     )];
     assert_eq!(read(UPDATE), Ok(expected.clone()));
     let mut decoder = Decoder::new();
-    assert_eq!(
-        decoder.decode(UPDATE.as_bytes()).unwrap().sequence(),
-        Some(7)
-    );
+    assert_eq!(decoder.decode(UPDATE.as_bytes()).unwrap().sequence(), Some(7));
 
     let with_client_id = UPDATE.replacen("\"timestamp\"", "\"client_id\":\"\",\"timestamp\"", 1);
     assert_eq!(read(&with_client_id), Ok(expected));
@@ -102,10 +83,7 @@ fn several_events_and_empty_ones_are_read() {
             ("B-USD".to_owned(), UpdateKind::Update, vec![]),
         ])
     );
-    assert_eq!(
-        read(r#"{"channel":"l2_data","sequence_num":0,"events":[]}"#),
-        Ok(vec![])
-    );
+    assert_eq!(read(r#"{"channel":"l2_data","sequence_num":0,"events":[]}"#), Ok(vec![]));
 }
 
 #[test]
@@ -117,24 +95,14 @@ fn control_frames_are_told_apart_and_all_carry_their_number() {
             {"current_time":"2026-09-30 02:39:54.1 +0000 UTC m=+1.2","heartbeat_counter":12240}]}"#,
         )
         .unwrap();
-    assert!(matches!(
-        frame.body(),
-        Body::Heartbeat {
-            counter: Some(12_240)
-        }
-    ));
+    assert!(matches!(frame.body(), Body::Heartbeat { counter: Some(12_240) }));
     assert_eq!(frame.sequence(), Some(29));
     drop(frame);
 
     let text =
         br#"{"channel":"heartbeats","sequence_num":1,"events":[{"heartbeat_counter":"3049"}]}"#;
     let frame = decoder.decode(text).unwrap();
-    assert!(matches!(
-        frame.body(),
-        Body::Heartbeat {
-            counter: Some(3_049)
-        }
-    ));
+    assert!(matches!(frame.body(), Body::Heartbeat { counter: Some(3_049) }));
     drop(frame);
 
     let frame = decoder
@@ -143,45 +111,26 @@ fn control_frames_are_told_apart_and_all_carry_their_number() {
             "heartbeats":["heartbeats"],"level2":["BTC-USD","ETH-USD"]}}]}"#,
         )
         .unwrap();
-    let Body::Subscriptions(subscriptions) = frame.body() else {
-        panic!("{frame:?}")
-    };
-    assert_eq!(
-        subscriptions.products("level2").collect::<Vec<_>>(),
-        ["BTC-USD", "ETH-USD"]
-    );
+    let Body::Subscriptions(subscriptions) = frame.body() else { panic!("{frame:?}") };
+    assert_eq!(subscriptions.products("level2").collect::<Vec<_>>(), ["BTC-USD", "ETH-USD"]);
     assert_eq!(subscriptions.products("heartbeats").count(), 1);
     assert_eq!(subscriptions.products("ticker").count(), 0);
     drop(frame);
 
     let text = br#"{"channel":"subscriptions","sequence_num":17,"events":[{"subscriptions":{}}]}"#;
     let frame = decoder.decode(text).unwrap();
-    let Body::Subscriptions(subscriptions) = frame.body() else {
-        panic!("{frame:?}")
-    };
+    let Body::Subscriptions(subscriptions) = frame.body() else { panic!("{frame:?}") };
     assert_eq!(subscriptions.products("level2").count(), 0);
     drop(frame);
 
     let text = br#"{"channel":"market_trades","sequence_num":8,"events":[{"trades":[]}]}"#;
     let frame = decoder.decode(text).unwrap();
-    assert!(matches!(
-        frame.body(),
-        Body::Other {
-            channel: "market_trades"
-        }
-    ));
+    assert!(matches!(frame.body(), Body::Other { channel: "market_trades" }));
     assert_eq!(frame.sequence(), Some(8));
     drop(frame);
 
-    let frame = decoder
-        .decode(br#"{"type":"error","message":"authentication failure"}"#)
-        .unwrap();
-    assert!(matches!(
-        frame.body(),
-        Body::Error {
-            message: "authentication failure"
-        }
-    ));
+    let frame = decoder.decode(br#"{"type":"error","message":"authentication failure"}"#).unwrap();
+    assert!(matches!(frame.body(), Body::Error { message: "authentication failure" }));
     assert_eq!(frame.sequence(), None);
 }
 
@@ -192,62 +141,25 @@ fn an_envelope_that_cannot_be_trusted_is_refused() {
         (r#"[]"#, "one JSON object"),
         (r#""l2_data""#, "one JSON object"),
         (r#"{"type":"error"}"#, "a channel, or an error's message"),
-        (
-            r#"{"channel":7,"sequence_num":1,"events":[]}"#,
-            "the name of a channel",
-        ),
-        (
-            r#"{"channel":"l2_data","events":[]}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"new","events":[]}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"new","sequence_num":-1}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"new","sequence_num":1.0}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"new","sequence_num":"1"}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"new","sequence_num":null}"#,
-            "a sequence_num that is a whole number",
-        ),
-        (
-            r#"{"channel":"l2_data","sequence_num":1}"#,
-            "an array of events",
-        ),
-        (
-            r#"{"channel":"l2_data","sequence_num":1,"events":{}}"#,
-            "an array of events",
-        ),
+        (r#"{"channel":7,"sequence_num":1,"events":[]}"#, "the name of a channel"),
+        (r#"{"channel":"l2_data","events":[]}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"new","events":[]}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"new","sequence_num":-1}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"new","sequence_num":1.0}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"new","sequence_num":"1"}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"new","sequence_num":null}"#, "a sequence_num that is a whole number"),
+        (r#"{"channel":"l2_data","sequence_num":1}"#, "an array of events"),
+        (r#"{"channel":"l2_data","sequence_num":1,"events":{}}"#, "an array of events"),
         (
             r#"{"channel":"subscriptions","sequence_num":1,"events":[{"subscriptions":[]}]}"#,
             "an event with subscriptions, products by channel",
         ),
-        (
-            r#"{"channel":"a","sequence_num":1,"channel":"l2_data"}"#,
-            "each key once",
-        ),
-        (
-            r#"{"sequence_num":1,"sequence_num":2,"channel":"a"}"#,
-            "each key once",
-        ),
+        (r#"{"channel":"a","sequence_num":1,"channel":"l2_data"}"#, "each key once"),
+        (r#"{"sequence_num":1,"sequence_num":2,"channel":"a"}"#, "each key once"),
     ] {
         let mut decoder = Decoder::new();
         let error = decoder.decode(text.as_bytes()).expect_err(text);
-        assert_eq!(
-            (error.kind(), error.expected()),
-            (DecodeErrorKind::Shape, expected),
-            "{text}"
-        );
+        assert_eq!((error.kind(), error.expected()), (DecodeErrorKind::Shape, expected), "{text}");
     }
 }
 
@@ -259,18 +171,9 @@ fn text_that_is_no_json_is_refused_whole() {
     let with_bom = format!("\u{feff}{UPDATE}");
     let with_nul = UPDATE.replace("83277.25", "83277\0.25");
     let with_surrogate = UPDATE.replace("bid", "\\ud800");
-    for text in [
-        "",
-        " ",
-        "{",
-        "nul",
-        truncated,
-        &trailing,
-        &two,
-        &with_bom,
-        &with_nul,
-        &with_surrogate,
-    ] {
+    for text in
+        ["", " ", "{", "nul", truncated, &trailing, &two, &with_bom, &with_nul, &with_surrogate]
+    {
         let mut decoder = Decoder::new();
         let error = decoder.decode(text.as_bytes()).expect_err(text);
         assert_eq!(error.kind(), DecodeErrorKind::Json, "{text}");
@@ -278,10 +181,7 @@ fn text_that_is_no_json_is_refused_whole() {
     }
     let mut bad_utf8 = UPDATE.as_bytes().to_vec();
     bad_utf8[2] = 0xff;
-    assert_eq!(
-        Decoder::new().decode(&bad_utf8).unwrap_err().kind(),
-        DecodeErrorKind::Json
-    );
+    assert_eq!(Decoder::new().decode(&bad_utf8).unwrap_err().kind(), DecodeErrorKind::Json);
 }
 
 #[test]
@@ -303,41 +203,11 @@ fn nesting_has_a_bound_and_hostile_text_takes_linear_time() {
 #[test]
 fn a_bad_level_names_what_came_and_where() {
     for (from, to, kind, expected, found) in [
-        (
-            "83277.25",
-            "",
-            DecodeErrorKind::Number,
-            "a decimal number",
-            "\"\"",
-        ),
-        (
-            "83277.25",
-            "+1",
-            DecodeErrorKind::Number,
-            "a decimal number",
-            "+1",
-        ),
-        (
-            "83277.25",
-            "1_000",
-            DecodeErrorKind::Number,
-            "a decimal number",
-            "1_000",
-        ),
-        (
-            "0.036",
-            "-0",
-            DecodeErrorKind::Number,
-            "a size of zero or more",
-            "-0",
-        ),
-        (
-            "0.036",
-            "-1",
-            DecodeErrorKind::Number,
-            "a size of zero or more",
-            "-1",
-        ),
+        ("83277.25", "", DecodeErrorKind::Number, "a decimal number", "\"\""),
+        ("83277.25", "+1", DecodeErrorKind::Number, "a decimal number", "+1"),
+        ("83277.25", "1_000", DecodeErrorKind::Number, "a decimal number", "1_000"),
+        ("0.036", "-0", DecodeErrorKind::Number, "a size of zero or more", "-0"),
+        ("0.036", "-1", DecodeErrorKind::Number, "a size of zero or more", "-1"),
         (
             "0.036",
             "0.00000000000000000000000000001",
@@ -345,27 +215,9 @@ fn a_bad_level_names_what_came_and_where() {
             "a number of at most 18 digits and 28 decimals",
             "0.00000000000000000000000000001",
         ),
-        (
-            "\"0.036\"",
-            "0.036",
-            DecodeErrorKind::Number,
-            "a decimal number in a string",
-            "0.036",
-        ),
-        (
-            "\"0.036\"",
-            "null",
-            DecodeErrorKind::Number,
-            "a decimal number in a string",
-            "null",
-        ),
-        (
-            "\"bid\"",
-            "\"ask\"",
-            DecodeErrorKind::Shape,
-            "the side bid or offer",
-            "ask",
-        ),
+        ("\"0.036\"", "0.036", DecodeErrorKind::Number, "a decimal number in a string", "0.036"),
+        ("\"0.036\"", "null", DecodeErrorKind::Number, "a decimal number in a string", "null"),
+        ("\"bid\"", "\"ask\"", DecodeErrorKind::Shape, "the side bid or offer", "ask"),
         (
             "\"side\":\"bid\",",
             "",
@@ -380,13 +232,7 @@ fn a_bad_level_names_what_came_and_where() {
             "each key once",
             "side twice",
         ),
-        (
-            "\"update\"",
-            "\"delta\"",
-            DecodeErrorKind::Shape,
-            "the type snapshot or update",
-            "delta",
-        ),
+        ("\"update\"", "\"delta\"", DecodeErrorKind::Shape, "the type snapshot or update", "delta"),
         (
             "\"type\":\"update\",",
             "",
@@ -405,10 +251,7 @@ fn a_bad_level_names_what_came_and_where() {
     assert_eq!(error.offset(), text.find("83277,26").unwrap());
     assert_eq!(
         error.to_string(),
-        format!(
-            "expected a decimal number, got \"83277,26\" at byte {}",
-            error.offset()
-        )
+        format!("expected a decimal number, got \"83277,26\" at byte {}", error.offset())
     );
 }
 
@@ -417,9 +260,7 @@ fn an_event_without_its_product_is_an_error_of_the_whole_frame() {
     let text = UPDATE.replacen("\"product_id\":\"BTC-USD\",", "", 1);
     let mut decoder = Decoder::new();
     let frame = decoder.decode(text.as_bytes()).unwrap();
-    let Body::Level2(mut updates) = frame.body() else {
-        panic!("{frame:?}")
-    };
+    let Body::Level2(mut updates) = frame.body() else { panic!("{frame:?}") };
     assert!(updates.next().unwrap().is_err());
 }
 
@@ -434,9 +275,7 @@ fn a_decoder_is_as_good_after_an_error_and_after_a_large_frame() {
     for _ in 0..2 {
         assert!(decoder.decode(b"{\"channel\":").is_err());
         let frame = decoder.decode(snapshot.as_bytes()).unwrap();
-        let Body::Level2(mut updates) = frame.body() else {
-            panic!()
-        };
+        let Body::Level2(mut updates) = frame.body() else { panic!() };
         let levels = updates.next().unwrap().unwrap().levels().unwrap();
         assert_eq!(levels.size_hint(), (45_000, Some(45_000)));
         assert_eq!(
@@ -446,10 +285,7 @@ fn a_decoder_is_as_good_after_an_error_and_after_a_large_frame() {
             45_000
         );
         drop(frame);
-        assert_eq!(
-            decoder.decode(UPDATE.as_bytes()).unwrap().sequence(),
-            Some(7)
-        );
+        assert_eq!(decoder.decode(UPDATE.as_bytes()).unwrap().sequence(), Some(7));
     }
 }
 

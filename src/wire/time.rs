@@ -65,28 +65,19 @@ impl UnixNanos {
         let seconds =
             days_since_epoch(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
         let nanos = fraction_nanos(tail)?;
-        seconds
-            .checked_mul(NANOS_PER_SECOND)?
-            .checked_add(nanos)
-            .map(Self)
+        seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos).map(Self)
     }
 }
 
 impl fmt::Display for UnixNanos {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{:09}",
-            self.0 / NANOS_PER_SECOND,
-            self.0 % NANOS_PER_SECOND
-        )
+        write!(f, "{}.{:09}", self.0 / NANOS_PER_SECOND, self.0 % NANOS_PER_SECOND)
     }
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + u64::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
     })
 }
 
@@ -133,22 +124,10 @@ mod tests {
     #[test]
     fn reads_every_length_of_fraction() {
         assert_eq!(nanos("1970-01-01T00:00:00Z"), Some(0));
-        assert_eq!(
-            nanos("2026-09-30T02:39:53Z"),
-            Some(1_790_735_993_000_000_000)
-        );
-        assert_eq!(
-            nanos("2026-09-30T02:39:53.7885Z"),
-            Some(1_790_735_993_788_500_000)
-        );
-        assert_eq!(
-            nanos("2026-09-30T02:39:53.670986313Z"),
-            Some(1_790_735_993_670_986_313)
-        );
-        assert_eq!(
-            nanos("2000-02-29T23:59:59.000000001Z"),
-            Some(951_868_799_000_000_001)
-        );
+        assert_eq!(nanos("2026-09-30T02:39:53Z"), Some(1_790_735_993_000_000_000));
+        assert_eq!(nanos("2026-09-30T02:39:53.7885Z"), Some(1_790_735_993_788_500_000));
+        assert_eq!(nanos("2026-09-30T02:39:53.670986313Z"), Some(1_790_735_993_670_986_313));
+        assert_eq!(nanos("2000-02-29T23:59:59.000000001Z"), Some(951_868_799_000_000_001));
         assert_eq!(nanos("2016-12-31T23:59:60Z"), nanos("2017-01-01T00:00:00Z"));
     }
 

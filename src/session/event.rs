@@ -1,0 +1,304 @@
+//! What a session tells its caller.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::book::BookError;
+use crate::wire::{DecodeError, ProductId};
+
+/// Something that happened, in the order in which it did.
+///
+/// A product is named as the caller asked for it, also when the venue answers under another name.
+/// Whatever an event takes away was taken from readers before the event was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The venue answers for this product under another name.
+    Aliased {
+        /// The name asked for.
+        product: ProductId,
+        /// The venue's name.
+        canonical: ProductId,
+    },
+    /// The connection is open; subscriptions go out.
+    Connected,
+    /// The connection was lost or given up, or could not be made. Unless the session was closed
+    /// or has [given up](Event::GaveUp), the next dial is planned.
+    Disconnected {
+        /// Why.
+        reason: Disconnect,
+    },
+    /// As many dials in a row have failed as may, and no more are made.
+    GaveUp {
+        /// How many failed.
+        failed_dials: u32,
+    },
+    /// A book can no longer be trusted and was withdrawn. It is being healed.
+    Lost {
+        /// The product.
+        product: ProductId,
+        /// Why.
+        cause: Cause,
+    },
+    /// The caller polled too late, and events had to be thrown away to bound the queue.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+    /// A live book has not changed for a while. It stays live.
+    Quiet {
+        /// The product.
+        product: ProductId,
+        /// When its book last changed.
+        since: Instant,
+    },
+    /// The venue refuses a request.
+    Refused {
+        /// Why, in the venue's words.
+        message: Box<str>,
+    },
+    /// A snapshot was asked for and is awaited.
+    Requested {
+        /// The product.
+        product: ProductId,
+    },
+    /// A snapshot came: the book is live.
+    Synced {
+        /// The product.
+        product: ProductId,
+        /// The number of the frame.
+        sequence: u64,
+    },
+    /// A frame, or a product's part of it, could not be read. Its books were lost before this.
+    Undecodable {
+        /// The product, if it is known for which one the text was meant.
+        product: Option<ProductId>,
+        /// What was expected, what came, and where.
+        error: DecodeError,
+    },
+    /// A level cannot be held. Its book was lost before this.
+    Unholdable {
+        /// The product.
+        product: ProductId,
+        /// What does not fit.
+        error: BookError,
+    },
+    /// The venue's acknowledgement does not list a product that was asked for: it is unknown,
+    /// delisted, or refused. It is asked for again, more and more seldom.
+    Unlisted {
+        /// The product.
+        product: ProductId,
+    },
+    /// A frame changed a live book, and its best bid and ask were published.
+    Updated {
+        /// The product.
+        product: ProductId,
+        /// The number of the frame.
+        sequence: u64,
+    },
+}
+
+/// Whether a book may be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums)] // A reader must handle each; another would be a break.
+pub enum Status {
+    /// No snapshot has come yet.
+    Syncing,
+    /// The book is right.
+    Live,
+    /// The book was right or on its way, and can no longer be trusted.
+    Lost(Cause),
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syncing => f.pad("syncing"),
+            Self::Live => f.pad("live"),
+            Self::Lost(cause) => write!(f, "lost ({cause})"),
+        }
+    }
+}
+
+/// Why a book was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The connection was closed.
+    Closed,
+    /// The best bid was at or above the best ask after a whole frame.
+    Crossed,
+    /// A frame or a level could not be read.
+    Decode,
+    /// Numbers were missing: frames were lost.
+    Gap,
+    /// No frame at all came for too long.
+    Idle,
+    /// A level could not be held.
+    Limit,
+    /// No snapshot came in time.
+    NoSnapshot,
+    /// An update came where the snapshot was due.
+    Premature,
+    /// The book did not change for too long.
+    Quiet,
+    /// The venue does not list the product among the subscriptions.
+    Refused,
+    /// The counter of frames started again.
+    Reset,
+}
+
+impl Cause {
+    /// Returns the cause as one lower-case word, for logs and machines.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Crossed => "crossed",
+            Self::Decode => "decode",
+            Self::Gap => "gap",
+            Self::Idle => "idle",
+            Self::Limit => "limit",
+            Self::NoSnapshot => "no_snapshot",
+            Self::Premature => "premature",
+            Self::Quiet => "quiet",
+            Self::Refused => "refused",
+            Self::Reset => "reset",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a connection ended or could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disconnect {
+    /// The caller closed the session.
+    ByCaller,
+    /// The venue closed the connection.
+    ByVenue {
+        /// The WebSocket close code, if it gave one.
+        code: Option<u16>,
+        /// Its reason, if it gave one.
+        reason: Box<str>,
+    },
+    /// The books were lost, and a new connection is to heal them.
+    ForResync(Cause),
+    /// No frame came for this long.
+    Idle(Duration),
+    /// A message was larger than the limit. Raise `max_message_bytes` of the feed's settings if
+    /// the venue's snapshots have grown.
+    MessageTooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A dial failed.
+    NotConnected {
+        /// How far it came.
+        stage: DialStage,
+        /// What the system said.
+        error: Box<str>,
+    },
+    /// A dial took longer than this.
+    TimedOut(Duration),
+    /// The connection broke.
+    Transport(Box<str>),
+}
+
+impl fmt::Display for Disconnect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByCaller => f.write_str("closed by the caller"),
+            Self::ByVenue { code, reason } => {
+                f.write_str("closed by the venue")?;
+                if let Some(code) = code {
+                    write!(f, " with code {code}")?;
+                }
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+                Ok(())
+            }
+            Self::ForResync(cause) => write!(f, "dropped to heal its books ({cause})"),
+            Self::Idle(timeout) => write!(f, "no frame came for {timeout:?}"),
+            Self::MessageTooLarge { size, limit } => write!(
+                f,
+                "a message of {size} bytes is larger than max_message_bytes ({limit}); raise \
+                 that setting if snapshots have grown"
+            ),
+            Self::NotConnected { stage, error } => {
+                write!(f, "could not connect ({stage}): {error}")
+            }
+            Self::TimedOut(timeout) => write!(f, "could not connect within {timeout:?}"),
+            Self::Transport(error) => write!(f, "the connection broke: {error}"),
+        }
+    }
+}
+
+/// How far a dial came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DialStage {
+    /// The name of the host could not be resolved.
+    Dns,
+    /// The WebSocket handshake failed.
+    Handshake,
+    /// No address took the connection.
+    Tcp,
+    /// The TLS handshake failed.
+    Tls,
+}
+
+impl fmt::Display for DialStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Dns => "name look-up",
+            Self::Handshake => "WebSocket handshake",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        })
+    }
+}
+
+/// Why there is no book to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotLive {
+    /// The book was withdrawn and is being healed.
+    Lost {
+        /// Why.
+        cause: Cause,
+        /// Since when.
+        since: Instant,
+    },
+    /// No snapshot has come yet.
+    Syncing {
+        /// Since when it is awaited.
+        since: Instant,
+    },
+    /// The session holds no such product.
+    Unknown,
+}
+
+impl fmt::Display for NotLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost { cause, .. } => {
+                write!(f, "expected a live book, but it was lost ({cause})")
+            }
+            Self::Syncing { .. } => {
+                f.write_str("expected a live book, but its snapshot is awaited")
+            }
+            Self::Unknown => f.write_str("expected a product that was subscribed to"),
+        }
+    }
+}
+
+impl std::error::Error for NotLive {}

@@ -1,0 +1,404 @@
+//! The state of a session: the link, its timers, and how books are lost and healed.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::Output;
+use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
+use super::event::{Cause, Disconnect, Event, Status};
+use super::retry::{Backoff, RequestRate};
+use super::stats::Stats;
+use super::subscription::{Stage, Subscriptions};
+use crate::sequence::SequenceTracker;
+use crate::wire::ProductId;
+
+/// The most events that wait for the caller. One that polls as it should never sees it reached;
+/// beyond it the newest are thrown away and counted ([`Event::Missed`]).
+pub const MAX_PENDING_EVENTS: usize = 16_384;
+
+/// The longest that a caller is told to wait when nothing is planned.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    /// A dial is under way.
+    Dialing { deadline: Instant },
+    /// There is no connection; one is wanted at this moment.
+    Down { dial_at: Instant },
+    /// There will be no other connection.
+    Ended,
+    /// Messages flow.
+    Open { last_frame: Instant },
+}
+
+/// Everything a session knows but the memory of its parser.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) config: SessionConfig,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) stats: Stats,
+    pub(super) link: Link,
+    /// Counts the frames of the connection.
+    pub(super) tracker: SequenceTracker,
+    /// From when receive times are counted.
+    pub(super) epoch: Instant,
+    /// Since when the connection has had a live book.
+    pub(super) live_since: Option<Instant>,
+
+    // Requests: see `requests`.
+    pub(super) rate: RequestRate,
+    /// Whether a request is, or will be, to be sent.
+    pub(super) has_requests: bool,
+    pub(super) wants_heartbeats: bool,
+    pub(super) uses_tokens: bool,
+    /// Names that the venue still has to be told to end.
+    pub(super) leaving: Vec<ProductId>,
+    /// How many requests were sent on this connection, and how many of them were answered.
+    pub(super) requests_sent: u64,
+    pub(super) requests_answered: u64,
+
+    events: VecDeque<Event>,
+    /// Events thrown away since the caller was last told of any.
+    missed_events: u64,
+    /// Whether the caller has yet to be told to drop the connection.
+    must_disconnect: bool,
+    /// No product's timer is due before this moment. It may be early, never late.
+    product_timer: Option<Instant>,
+    backoff: Backoff,
+    last_dial: Option<Instant>,
+    failed_dials: u32,
+}
+
+impl Machine {
+    pub(super) fn new(mut config: SessionConfig, now: Instant) -> Self {
+        let products = std::mem::take(&mut config.products);
+        let backoff = Backoff::new(config.backoff_min, config.backoff_max, config.seed);
+        let mut machine = Self {
+            subscriptions: Subscriptions::default(),
+            stats: Stats::default(),
+            link: Link::Down { dial_at: now },
+            tracker: SequenceTracker::new(),
+            epoch: now,
+            live_since: None,
+            rate: RequestRate::default(),
+            has_requests: false,
+            wants_heartbeats: false,
+            uses_tokens: false,
+            leaving: Vec::new(),
+            requests_sent: 0,
+            requests_answered: 0,
+            events: VecDeque::new(),
+            missed_events: 0,
+            must_disconnect: false,
+            product_timer: None,
+            backoff,
+            last_dial: None,
+            failed_dials: 0,
+            config,
+        };
+        for product in &products {
+            // Those that there is no room for are left out, as `Session::new` says.
+            let _ = machine.subscribe(now, product.clone());
+        }
+        machine.config.products = products;
+        machine
+    }
+
+    pub(super) fn poll(&mut self, now: Instant) -> Output {
+        self.run_timers(now);
+        if std::mem::take(&mut self.must_disconnect) {
+            return Output::Disconnect;
+        }
+        match self.link {
+            Link::Down { dial_at } if dial_at <= now && self.wants_connection() => {
+                self.link = Link::Dialing { deadline: now + self.config.connect_timeout };
+                self.stats.reconnects += u64::from(self.last_dial.is_some());
+                self.last_dial = Some(now);
+                return Output::Connect;
+            }
+            Link::Open { .. } => {
+                if let Some(request) = self.next_request(now) {
+                    return Output::Send(request);
+                }
+            }
+            Link::Dialing { .. } | Link::Down { .. } | Link::Ended => {}
+        }
+        if let Some(event) = self.events.pop_front() {
+            return Output::Event(event);
+        }
+        if self.missed_events > 0 {
+            return Output::Event(Event::Missed { count: std::mem::take(&mut self.missed_events) });
+        }
+        Output::Wait(self.next_wake(now))
+    }
+
+    pub(super) fn opened(&mut self, now: Instant) {
+        if !matches!(self.link, Link::Dialing { .. }) {
+            return;
+        }
+        self.link = Link::Open { last_frame: now };
+        self.failed_dials = 0;
+        self.tracker = SequenceTracker::new();
+        self.push(Event::Connected);
+        let is_passive = self.config.resync == Resync::Passive;
+        for subscription in self.subscriptions.iter_mut() {
+            subscription.tracker = SequenceTracker::new();
+            subscription.tries = 0;
+            subscription.asked_in = None;
+            subscription.is_fresh = true;
+            subscription.stage = if is_passive {
+                Stage::Awaiting { deadline: None, is_first: false }
+            } else {
+                Stage::Wanted { not_before: now, unsubscribes_first: false }
+            };
+        }
+        self.leaving.clear();
+        self.requests_sent = 0;
+        self.requests_answered = 0;
+        self.wants_heartbeats = !is_passive;
+        self.has_requests = !is_passive;
+        self.uses_tokens = self.config.authenticate;
+    }
+
+    pub(super) fn closed(&mut self, now: Instant, reason: Disconnect) {
+        if matches!(self.link, Link::Dialing { .. } | Link::Open { .. }) {
+            self.disconnect(now, reason, Cause::Closed);
+            self.must_disconnect = false;
+        }
+    }
+
+    pub(super) fn close(&mut self, now: Instant) {
+        if self.is_ended() {
+            return;
+        }
+        self.lose_all(now, Cause::Closed);
+        self.must_disconnect = matches!(self.link, Link::Dialing { .. } | Link::Open { .. });
+        self.link = Link::Ended;
+        self.push(Event::Disconnected { reason: Disconnect::ByCaller });
+    }
+
+    pub(super) const fn is_ended(&self) -> bool {
+        matches!(self.link, Link::Ended)
+    }
+
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open { .. })
+    }
+
+    /// Counts a message, and says whether there is a connection that it can have come on.
+    pub(super) const fn count_message(&mut self, now: Instant) -> bool {
+        match &mut self.link {
+            Link::Open { last_frame } => {
+                *last_frame = now;
+                self.stats.frames += 1;
+                true
+            }
+            Link::Dialing { .. } | Link::Down { .. } | Link::Ended => {
+                self.stats.late += 1;
+                false
+            }
+        }
+    }
+
+    /// Does whatever was planned for a moment that has passed.
+    pub(super) fn run_timers(&mut self, now: Instant) {
+        match self.link {
+            Link::Dialing { deadline } if deadline <= now => {
+                let reason = Disconnect::TimedOut(self.config.connect_timeout);
+                self.disconnect(now, reason, Cause::Closed);
+            }
+            Link::Open { last_frame } if last_frame + self.config.idle_timeout <= now => {
+                let reason = Disconnect::Idle(self.config.idle_timeout);
+                self.disconnect(now, reason, Cause::Idle);
+            }
+            Link::Open { .. } => self.run_product_timers(now),
+            Link::Dialing { .. } | Link::Down { .. } | Link::Ended => {}
+        }
+    }
+
+    /// Files an event for the caller, or counts it as missed.
+    pub(super) fn push(&mut self, event: Event) {
+        if self.events.len() < MAX_PENDING_EVENTS {
+            self.events.push_back(event);
+        } else {
+            self.missed_events += 1;
+            self.stats.missed_events += 1;
+        }
+    }
+
+    /// Files an event for each name of a product.
+    pub(super) fn push_each(&mut self, index: usize, event: impl Fn(ProductId) -> Event) {
+        for position in 0..self.subscriptions.at(index).names.len() {
+            let name = self.subscriptions.at(index).names[position].id.clone();
+            self.push(event(name));
+        }
+    }
+
+    /// Remembers that a product's timer is due at a moment.
+    pub(super) fn arm_product_timer(&mut self, at: Instant) {
+        self.product_timer = Some(self.product_timer.map_or(at, |planned| planned.min(at)));
+    }
+
+    /// Withdraws every book of the connection, then heals them as the policy says.
+    pub(super) fn lose_connection_sync(&mut self, now: Instant, cause: Cause) {
+        match self.config.resync {
+            Resync::Reconnect => self.disconnect(now, Disconnect::ForResync(cause), cause),
+            Resync::Passive | Resync::Resubscribe => {
+                self.lose_all(now, cause);
+                for index in 0..self.subscriptions.len() {
+                    self.heal(now, index, cause);
+                }
+            }
+        }
+    }
+
+    /// Withdraws one book, then asks for it again.
+    pub(super) fn lose_product(&mut self, now: Instant, index: usize, cause: Cause) {
+        let subscription = self.subscriptions.at_mut(index);
+        subscription.withdraw();
+        subscription.lose(now, cause, self.config.healthy_after);
+        self.push_each(index, |product| Event::Lost { product, cause });
+        self.heal(now, index, cause);
+    }
+
+    /// Plans how a lost book comes back on the open connection, or drops the connection.
+    fn heal(&mut self, now: Instant, index: usize, cause: Cause) {
+        if !self.is_open() {
+            return;
+        }
+        let config = &self.config;
+        let subscription = self.subscriptions.at_mut(index);
+        if config.resync == Resync::Passive {
+            subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
+            return;
+        }
+        let is_refused = cause == Cause::Refused;
+        if subscription.tries >= config.max_resubscribes && !is_refused {
+            self.disconnect(now, Disconnect::ForResync(cause), cause);
+            return;
+        }
+        let mut interval = config.resubscribe_interval;
+        if is_refused {
+            // A product that the venue does not know must not cost the others their connection.
+            let factor = 1u32.checked_shl(subscription.tries).unwrap_or(u32::MAX);
+            interval = interval.saturating_mul(factor).min(config.backoff_max);
+        }
+        subscription.tries = subscription.tries.saturating_add(1);
+        let earliest = subscription.last_request.map_or(now, |asked| asked + interval);
+        subscription.stage =
+            Stage::Wanted { not_before: earliest.max(now), unsubscribes_first: true };
+        self.has_requests = true;
+    }
+
+    /// Gives up the connection or the dial, and plans the next.
+    fn disconnect(&mut self, now: Instant, reason: Disconnect, cause: Cause) {
+        let was_dialing = matches!(self.link, Link::Dialing { .. });
+        self.lose_all(now, cause);
+        self.must_disconnect = true;
+        self.push(Event::Disconnected { reason });
+        if was_dialing {
+            self.failed_dials += 1;
+            if self.config.max_failed_dials.is_some_and(|max| self.failed_dials >= max.get()) {
+                self.link = Link::Ended;
+                self.push(Event::GaveUp { failed_dials: self.failed_dials });
+                return;
+            }
+        }
+        let live_since = self.live_since.take();
+        if live_since.is_some_and(|since| since + self.config.healthy_after <= now) {
+            self.backoff.reset();
+        }
+        let earliest = self.last_dial.map_or(now, |last| last + MIN_DIAL_INTERVAL);
+        self.link = Link::Down { dial_at: earliest.max(now + self.backoff.next_wait()) };
+    }
+
+    /// Withdraws every book from its readers first, and only then empties them.
+    fn lose_all(&mut self, now: Instant, cause: Cause) {
+        for subscription in self.subscriptions.iter_mut() {
+            subscription.withdraw();
+        }
+        for index in 0..self.subscriptions.len() {
+            let subscription = self.subscriptions.at_mut(index);
+            if matches!(subscription.status, Status::Lost(_)) {
+                subscription.stage = Stage::Down;
+            } else {
+                subscription.lose(now, cause, self.config.healthy_after);
+                self.push_each(index, |product| Event::Lost { product, cause });
+            }
+        }
+        self.product_timer = None;
+        self.has_requests = self.wants_heartbeats || !self.leaving.is_empty();
+    }
+
+    fn run_product_timers(&mut self, now: Instant) {
+        if self.product_timer.is_none_or(|due| now < due) {
+            return;
+        }
+        self.product_timer = None;
+        for index in 0..self.subscriptions.len() {
+            self.run_timer_of(now, index);
+            if !self.is_open() {
+                return;
+            }
+            if let Some(due) = self.product_due(index) {
+                self.arm_product_timer(due);
+            }
+        }
+    }
+
+    fn run_timer_of(&mut self, now: Instant, index: usize) {
+        let subscription = self.subscriptions.at_mut(index);
+        match subscription.stage {
+            Stage::Awaiting { deadline: Some(deadline), .. } if deadline <= now => {
+                self.lose_product(now, index, Cause::NoSnapshot);
+            }
+            Stage::Live => {
+                let since = subscription.last_change;
+                if self.config.quiet_limit.is_some_and(|limit| since + limit <= now) {
+                    self.lose_product(now, index, Cause::Quiet);
+                } else if !subscription.is_quiet_reported && since + self.config.quiet_after <= now
+                {
+                    subscription.is_quiet_reported = true;
+                    self.push_each(index, |product| Event::Quiet { product, since });
+                }
+            }
+            Stage::Awaiting { .. } | Stage::Down | Stage::Wanted { .. } => {}
+        }
+    }
+
+    /// Returns when a product's own timer is due next.
+    pub(super) fn product_due(&self, index: usize) -> Option<Instant> {
+        let subscription = self.subscriptions.at(index);
+        match subscription.stage {
+            Stage::Awaiting { deadline, .. } => deadline,
+            Stage::Live => {
+                let quiet_after =
+                    (!subscription.is_quiet_reported).then_some(self.config.quiet_after);
+                let after = [quiet_after, self.config.quiet_limit].into_iter().flatten().min()?;
+                Some(subscription.last_change + after)
+            }
+            Stage::Down | Stage::Wanted { .. } => None,
+        }
+    }
+
+    fn wants_connection(&self) -> bool {
+        !self.subscriptions.is_empty() || self.config.adopt_products
+    }
+
+    fn next_wake(&self, now: Instant) -> Instant {
+        let longest = now + LONGEST_WAIT;
+        match self.link {
+            Link::Dialing { deadline } => deadline,
+            Link::Down { dial_at } if self.wants_connection() => dial_at,
+            Link::Down { .. } | Link::Ended => longest,
+            Link::Open { last_frame } => {
+                let idle_at = last_frame + self.config.idle_timeout;
+                [self.product_timer, self.requests_due(now)]
+                    .into_iter()
+                    .flatten()
+                    .fold(idle_at, Instant::min)
+            }
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The protocol state machine of one connection: it decides, others carry out.
+//!
+//! A [`Session`] knows frames, numbers and books, and which of the books may be trusted. It knows
+//! no socket, clock, thread or source of randomness: time comes in as an argument, and what is to
+//! be done comes out as [`Output`]. A log of inputs with their times replays to the same outputs.
+//!
+//! # How to drive it
+//!
+//! 1. Call [`Session::poll`] until it answers [`Output::Wait`], and do what each answer says.
+//! 2. Then wait for whatever comes first of the connection and that moment, and report it with
+//!    [`Session::handle`].
+//! 3. Go to 1.
+//!
+//! Times must not go backwards. A dial that fails is reported as [`Input::Closed`], like a
+//! connection that ends; [`Output::Disconnect`] is not answered.
+//!
+//! # What it promises
+//!
+//! The first act on any doubt is to take the best bid and ask back from every reader of every
+//! book that may be touched. Only a snapshot makes a book live. The module's faults, what they
+//! touch and what heals them:
+//!
+//! | fault | touches | healed by |
+//! |---|---|---|
+//! | gap, counter reset, unreadable frame | all books | the policy, [`Resync`] |
+//! | crossed after a whole frame, bad level, update before the snapshot | one book | asking again for it; after some tries, a new connection |
+//! | duplicate or older number | nothing: not applied, counted | |
+//! | silence on the connection | all books | a new connection |
+//! | silence of one product | nothing: [`Event::Quiet`]; a fault if a limit is set | asking again |
+//! | the venue refuses, or does not list a product | [`Event::Refused`], [`Event::Unlisted`] | asking again, ever more seldom |
+//! | socket closed, dial failed | all books | a new connection after a random, growing wait |
+//!
+//! # Example: your own socket
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use level2::session::{Event, Input, Output, Session, SessionConfig};
+//!
+//! let now = Instant::now();
+//! let mut session = Session::new(SessionConfig::new(["BTC-USD".parse()?]), now);
+//! assert_eq!(session.poll(now), Output::Connect);
+//! session.handle(now, Input::Opened);
+//! let Output::Send(request) = session.poll(now) else { panic!("expected the subscription") };
+//! assert_eq!(
+//!     request.encode(None),
+//!     r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#
+//! );
+//!
+//! let snapshot = br#"{"channel":"l2_data","timestamp":"2026-11-02T00:00:00Z","sequence_num":0,
+//!     "events":[{"type":"snapshot","product_id":"BTC-USD","updates":[
+//!     {"side":"bid","event_time":"2026-11-02T00:00:00Z","price_level":"9.5","new_quantity":"1"}
+//!     ]}]}"#;
+//! session.handle(now, Input::Message(snapshot));
+//! let best = session.book("BTC-USD")?.best_bid().unwrap();
+//! assert_eq!(best.price.to_string(), "9.5");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod config;
+mod event;
+mod frames;
+mod machine;
+mod requests;
+mod retry;
+mod stats;
+mod subscription;
+
+use std::time::Instant;
+
+pub use self::config::{
+    MAX_PRODUCTS_PER_REQUEST, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Resync, SequenceScope,
+    SessionConfig,
+};
+pub use self::event::{Cause, DialStage, Disconnect, Event, NotLive, Status};
+pub use self::machine::MAX_PENDING_EVENTS;
+use self::machine::Machine;
+pub use self::stats::{ProductStats, Stats};
+use self::subscription::Subscription;
+use crate::bbo::BboReader;
+use crate::book::Book;
+use crate::wire::{Decoder, ProductId, Request};
+
+/// The state machine of one connection and the books that it feeds.
+///
+/// See the [module](self) for how to drive it and what it promises.
+#[derive(Debug)]
+pub struct Session {
+    decoder: Decoder,
+    machine: Machine,
+}
+
+/// What happened to the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// The connection ended, or a dial failed.
+    Closed(Disconnect),
+    /// A message came, text or binary.
+    Message(&'a [u8]),
+    /// The dial that was asked for succeeded; messages can be sent.
+    Opened,
+    /// The moment that [`Output::Wait`] named has come.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Begin to dial. Report [`Input::Opened`] or [`Input::Closed`].
+    Connect,
+    /// Drop the connection, or the dial that is under way. There is nothing to report.
+    Disconnect,
+    /// Tell the user.
+    Event(Event),
+    /// Send this request, with a fresh token if it wants one and there are credentials.
+    Send(Request),
+    /// There is nothing to do before this moment unless something happens.
+    Wait(Instant),
+}
+
+/// More products were asked for than a session may hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TooManyProducts {
+    /// The product that there is no room for.
+    pub product: ProductId,
+    /// How many a session may hold, [`SessionConfig::max_products`].
+    pub max_products: usize,
+}
+
+impl std::fmt::Display for TooManyProducts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { product, max_products } = self;
+        write!(f, "expected at most max_products ({max_products}) products, got {product} too")
+    }
+}
+
+impl std::error::Error for TooManyProducts {}
+
+impl Session {
+    /// Returns a session that will ask to be connected.
+    ///
+    /// Of the configured products, those beyond [`SessionConfig::max_products`] are left out.
+    #[must_use]
+    pub fn new(config: SessionConfig, now: Instant) -> Self {
+        Self { decoder: Decoder::new(), machine: Machine::new(config, now) }
+    }
+
+    /// Takes what happened to the connection.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.machine.run_timers(now);
+        match input {
+            Input::Closed(reason) => self.machine.closed(now, reason),
+            Input::Message(text) => {
+                if self.machine.count_message(now) {
+                    match self.decoder.decode(text) {
+                        Ok(frame) => self.machine.frame(now, &frame),
+                        Err(error) => self.machine.undecodable_frame(now, error),
+                    }
+                }
+            }
+            Input::Opened => self.machine.opened(now),
+            Input::Timeout => {}
+        }
+    }
+
+    /// Returns the next thing to do. Call it until it answers [`Output::Wait`].
+    pub fn poll(&mut self, now: Instant) -> Output {
+        self.machine.poll(now)
+    }
+
+    /// Adds a product, on the open connection if there is one.
+    ///
+    /// A product that is already there is left as it is.
+    ///
+    /// # Errors
+    /// [`TooManyProducts`] when the session is full.
+    pub fn subscribe(&mut self, now: Instant, product: ProductId) -> Result<(), TooManyProducts> {
+        self.machine.subscribe(now, product)
+    }
+
+    /// Withdraws a product's book and ends its subscription.
+    ///
+    /// Returns whether the product was there. Updates still on their way are ignored.
+    pub fn unsubscribe(&mut self, product: &ProductId) -> bool {
+        self.machine.unsubscribe(product)
+    }
+
+    /// Withdraws every book and ends the session: the next outputs are its last events, and then
+    /// only waiting.
+    pub fn close(&mut self, now: Instant) {
+        self.machine.close(now);
+    }
+
+    /// Returns the book of a product, under the name asked for or the venue's.
+    ///
+    /// # Errors
+    /// [`NotLive`] unless the book is live: there is no way to read one that may be wrong.
+    pub fn book(&self, product: &str) -> Result<&Book, NotLive> {
+        self.product(product).ok_or(NotLive::Unknown)?.book()
+    }
+
+    /// Returns a reader of a product's best bid and ask, for any thread.
+    #[must_use]
+    pub fn bbo(&self, product: &str) -> Option<BboReader> {
+        Some(self.product(product)?.bbo())
+    }
+
+    /// Returns a product, under the name asked for or the venue's.
+    #[must_use]
+    pub fn product(&self, product: &str) -> Option<Product<'_>> {
+        let subscriptions = &self.machine.subscriptions;
+        let subscription = subscriptions.at(subscriptions.find(product)?);
+        let name = subscription.names.iter().find(|name| name.id.as_str() == product);
+        let name = name.or_else(|| subscription.names.first())?;
+        Some(Product { name: &name.id, subscription })
+    }
+
+    /// Iterates over the products under the names asked for, in the order in which they were.
+    pub fn products(&self) -> impl Iterator<Item = Product<'_>> {
+        self.machine.subscriptions.iter().flat_map(|subscription| {
+            let names = subscription.names.iter();
+            names.map(move |name| Product { name: &name.id, subscription })
+        })
+    }
+
+    /// Returns whether there are products and the books of all are live.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        let subscriptions = &self.machine.subscriptions;
+        !subscriptions.is_empty() && subscriptions.iter().all(Subscription::is_live)
+    }
+
+    /// Returns whether the session was closed or has given up: it will never dial again.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.machine.is_ended()
+    }
+
+    /// Returns the counters, over all connections so far.
+    #[must_use]
+    pub const fn stats(&self) -> &Stats {
+        &self.machine.stats
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub const fn config(&self) -> &SessionConfig {
+        &self.machine.config
+    }
+}
+
+/// A product of a session, as it stands now.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a> {
+    name: &'a ProductId,
+    subscription: &'a Subscription,
+}
+
+impl<'a> Product<'a> {
+    /// Returns the name that the caller asked for.
+    #[must_use]
+    pub const fn name(&self) -> &'a ProductId {
+        self.name
+    }
+
+    /// Returns the name that the venue answers under, as far as it is known.
+    #[must_use]
+    pub const fn canonical_name(&self) -> &'a ProductId {
+        &self.subscription.wire_name
+    }
+
+    /// Returns whether the book may be trusted.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        self.subscription.status
+    }
+
+    /// Returns since when the status is what it is.
+    #[must_use]
+    pub const fn since(&self) -> Instant {
+        self.subscription.since
+    }
+
+    /// Returns the book.
+    ///
+    /// # Errors
+    /// [`NotLive`] unless it is live.
+    pub fn book(&self) -> Result<&'a Book, NotLive> {
+        self.subscription.readable_book()
+    }
+
+    /// Returns a reader of the best bid and ask, for any thread.
+    #[must_use]
+    pub fn bbo(&self) -> BboReader {
+        let reader = self.subscription.reader(self.name.as_str());
+        reader.expect("every subscription has a name, and every name a publisher")
+    }
+
+    /// Returns the counters of the product.
+    #[must_use]
+    pub const fn stats(&self) -> &'a ProductStats {
+        &self.subscription.stats
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! What is asked of the venue, when, and what its answers say.
+//!
+//! There is no queue of requests: each product says what it wants, and the next request gathers
+//! those that want the same. However the products change, no more than that can ever be pending.
+
+use std::time::Instant;
+
+use super::TooManyProducts;
+use super::config::{MAX_PRODUCTS_PER_REQUEST, Resync};
+use super::event::{Cause, Event, Status};
+use super::machine::Machine;
+use super::subscription::{Stage, Subscription};
+use crate::wire::{self, Action, ProductId, Request, RequestChannel};
+
+/// What the venue says when it refuses a token; also when it does not know a channel.
+const AUTHENTICATION_FAILURE: &str = "authentication failure";
+
+impl Machine {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        product: ProductId,
+    ) -> Result<(), TooManyProducts> {
+        if self.subscriptions.find(product.as_str()).is_some_and(|index| {
+            self.subscriptions.at(index).names.iter().any(|name| name.id == product)
+        }) {
+            return Ok(());
+        }
+        let alias = self.config.aliases.iter().find(|(requested, _)| *requested == product);
+        let wire_name = alias.map_or_else(|| product.clone(), |(_, canonical)| canonical.clone());
+        if let Some(index) = self.subscriptions.find(wire_name.as_str()) {
+            self.subscriptions.add_name(index, product.clone(), self.epoch);
+            self.announce(index, &[product]);
+            return Ok(());
+        }
+        let max_products = self.config.max_products;
+        if self.subscriptions.len() >= max_products {
+            return Err(TooManyProducts { product, max_products });
+        }
+        let max_levels = self.config.max_levels_per_side;
+        let mut subscription = Subscription::new(product, wire_name, max_levels, now, self.epoch);
+        if self.is_open() {
+            if self.config.resync == Resync::Passive {
+                subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
+            } else {
+                subscription.stage = Stage::Wanted { not_before: now, unsubscribes_first: false };
+                self.has_requests = true;
+            }
+        }
+        self.subscriptions.push(subscription);
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe(&mut self, product: &ProductId) -> bool {
+        let Some(index) = self.subscriptions.find(product.as_str()) else {
+            return false;
+        };
+        if self.subscriptions.at(index).names.len() > 1 {
+            self.subscriptions.remove_name(index, product);
+            return true;
+        }
+        // Dropping the subscription withdraws its best bid and ask.
+        let subscription = self.subscriptions.remove(index);
+        if self.is_open() && subscription.asked_in.is_some() {
+            self.leaving.push(subscription.wire_name);
+            self.has_requests = true;
+        }
+        true
+    }
+
+    /// Returns the next request that may be sent now.
+    pub(super) fn next_request(&mut self, now: Instant) -> Option<Request> {
+        if !self.has_requests || self.rate.ready_at(now) > now {
+            return None;
+        }
+        let mut request = self
+            .next_unsubscribe(now)
+            .or_else(|| self.next_subscribe(now))
+            .or_else(|| self.next_heartbeats())?;
+        request.wants_token = self.uses_tokens;
+        self.rate.count(now);
+        self.requests_sent += 1;
+        self.stats.requests += 1;
+        Some(request)
+    }
+
+    /// Returns when the next request can be sent, if there will be one.
+    pub(super) fn requests_due(&self, now: Instant) -> Option<Instant> {
+        if !self.has_requests {
+            return None;
+        }
+        let is_due = self.wants_heartbeats || !self.leaving.is_empty();
+        let wanted =
+            self.subscriptions.iter().filter_map(|subscription| match subscription.stage {
+                Stage::Wanted { not_before, .. } => Some(not_before),
+                _ => None,
+            });
+        let earliest = wanted.chain(is_due.then_some(now)).min()?;
+        Some(earliest.max(self.rate.ready_at(now)))
+    }
+
+    /// Takes the venue's word that it refuses a request.
+    pub(super) fn refused(&mut self, now: Instant, message: &str) {
+        self.stats.refused += 1;
+        self.requests_answered += 1;
+        self.push(Event::Refused { message: message.into() });
+        if message == AUTHENTICATION_FAILURE && self.uses_tokens {
+            // The public host serves books without a token too. This cannot loop: the next
+            // failure finds the tokens switched off.
+            self.uses_tokens = false;
+            self.wants_heartbeats = true;
+            self.has_requests = true;
+            for subscription in self.subscriptions.iter_mut() {
+                if matches!(subscription.stage, Stage::Awaiting { .. }) {
+                    subscription.stage =
+                        Stage::Wanted { not_before: now, unsubscribes_first: false };
+                }
+            }
+        }
+    }
+
+    /// Compares what the venue says it sends with what was asked of it.
+    pub(super) fn acknowledged(&mut self, now: Instant, listed: &wire::Subscriptions<'_>) {
+        self.requests_answered += 1;
+        let is_listed = |name: &str| listed.products("level2").any(|listed| listed == name);
+        let mut index = 0;
+        while index < self.subscriptions.len() {
+            let subscription = self.subscriptions.at(index);
+            let is_answered =
+                subscription.asked_in.is_some_and(|asked| asked <= self.requests_answered);
+            let is_asked = matches!(subscription.stage, Stage::Awaiting { .. } | Stage::Live);
+            if !is_answered || !is_asked || is_listed(subscription.wire_name.as_str()) {
+                index += 1;
+                continue;
+            }
+            match usdc_alias(subscription.wire_name.as_str())
+                .filter(|alias| is_listed(alias.as_str()))
+            {
+                // A merge takes this subscription away, and the next one has its place.
+                Some(alias) => {
+                    if !self.adopt_alias(index, alias) {
+                        index += 1;
+                    }
+                }
+                None => {
+                    self.push_each(index, |product| Event::Unlisted { product });
+                    self.lose_product(now, index, Cause::Refused);
+                    index += 1;
+                }
+            }
+        }
+    }
+
+    /// Returns the subscription that a product of a frame belongs to, learning aliases on the way.
+    pub(super) fn index_of(&mut self, now: Instant, product: &str) -> Option<usize> {
+        if let Some(index) = self.subscriptions.find(product) {
+            return Some(index);
+        }
+        let id = ProductId::new(product).ok()?;
+        if product.ends_with("-USD")
+            && let Some(index) = self.subscriptions.find(&format!("{product}C"))
+            && !self.subscriptions.at(index).is_live()
+        {
+            self.adopt_alias(index, id);
+            return Some(index);
+        }
+        if !self.config.adopt_products {
+            return None;
+        }
+        self.subscribe(now, id).ok()?;
+        self.subscriptions.find(product)
+    }
+
+    /// Notes that the venue answers for a product under another name. Where that name was asked
+    /// for too, the two become one; returns whether that was so.
+    fn adopt_alias(&mut self, index: usize, canonical: ProductId) -> bool {
+        let name = canonical.clone();
+        self.push_each(index, |product| Event::Aliased { product, canonical: name.clone() });
+        let Some(into) = self.subscriptions.find(canonical.as_str()) else {
+            self.subscriptions.rename(index, canonical);
+            return false;
+        };
+        let moved = self.subscriptions.merge(index, into);
+        let into = if into > index { into - 1 } else { into };
+        self.announce(into, &moved);
+        true
+    }
+
+    /// Publishes a product under names that are new to it, if its book is live.
+    fn announce(&mut self, index: usize, names: &[ProductId]) {
+        if let Some(sequence) = self.subscriptions.at_mut(index).publish_again() {
+            for product in names {
+                self.push(Event::Synced { product: product.clone(), sequence });
+            }
+        }
+    }
+
+    fn next_unsubscribe(&mut self, now: Instant) -> Option<Request> {
+        let taken = self.leaving.len().min(MAX_PRODUCTS_PER_REQUEST);
+        let mut products: Vec<ProductId> = self.leaving.drain(..taken).collect();
+        for subscription in self.subscriptions.iter_mut() {
+            if products.len() >= MAX_PRODUCTS_PER_REQUEST {
+                break;
+            }
+            if let Stage::Wanted { not_before, unsubscribes_first: unsubscribes @ true } =
+                &mut subscription.stage
+                && *not_before <= now
+            {
+                *unsubscribes = false;
+                products.push(subscription.wire_name.clone());
+            }
+        }
+        let request = Request::new(Action::Unsubscribe, RequestChannel::Level2, products);
+        (!request.products.is_empty()).then_some(request)
+    }
+
+    fn next_subscribe(&mut self, now: Instant) -> Option<Request> {
+        let deadline = now + self.config.snapshot_timeout;
+        let request_number = self.requests_sent + 1;
+        let mut products = Vec::new();
+        for index in 0..self.subscriptions.len() {
+            if products.len() >= MAX_PRODUCTS_PER_REQUEST {
+                break;
+            }
+            let subscription = self.subscriptions.at_mut(index);
+            let Stage::Wanted { not_before, unsubscribes_first: false } = subscription.stage else {
+                continue;
+            };
+            if not_before > now {
+                continue;
+            }
+            let is_first = std::mem::take(&mut subscription.is_fresh);
+            subscription.stage = Stage::Awaiting { deadline: Some(deadline), is_first };
+            subscription.status = Status::Syncing;
+            subscription.since = now;
+            subscription.last_request = Some(now);
+            subscription.asked_in = Some(request_number);
+            products.push(subscription.wire_name.clone());
+            self.push_each(index, |product| Event::Requested { product });
+        }
+        if products.is_empty() {
+            return None;
+        }
+        self.arm_product_timer(deadline);
+        Some(Request::new(Action::Subscribe, RequestChannel::Level2, products))
+    }
+
+    fn next_heartbeats(&mut self) -> Option<Request> {
+        if std::mem::take(&mut self.wants_heartbeats) {
+            return Some(Request::new(Action::Subscribe, RequestChannel::Heartbeats, Vec::new()));
+        }
+        let mut stages = self.subscriptions.iter().map(|subscription| subscription.stage);
+        self.has_requests = stages.any(|stage| matches!(stage, Stage::Wanted { .. }));
+        None
+    }
+}
+
+/// Returns the name that the venue answers under when it treats `X-USDC` as `X-USD`.
+fn usdc_alias(name: &str) -> Option<ProductId> {
+    let canonical = name.strip_suffix('C').filter(|canonical| canonical.ends_with("-USD"))?;
+    ProductId::new(canonical).ok()
+}

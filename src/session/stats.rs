@@ -1,0 +1,61 @@
+//! What a session has counted. Nothing is dropped without a count.
+
+/// The counters of a session, over all its connections. They only rise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages handed in while the connection was open.
+    pub frames: u64,
+    /// Levels applied to live books by updates, unchanged repeats and orphan deletes included.
+    pub updates: u64,
+    /// Snapshots that made or replaced a book.
+    pub snapshots: u64,
+    /// Gaps in the numbers of frames.
+    pub gaps: u64,
+    /// Restarts of the counter of frames.
+    pub resets: u64,
+    /// Frames not applied because their number was seen or is older than what was seen.
+    pub duplicates: u64,
+    /// Frames, or products' parts of them, that could not be read or held.
+    pub undecodable: u64,
+    /// Books found crossed after a whole frame.
+    pub crossed: u64,
+    /// Deletes of levels that were not held. Normal: the venue merges the changes of 50 ms.
+    pub orphan_deletes: u64,
+    /// Updates ignored because their book awaits its snapshot.
+    pub awaiting: u64,
+    /// Events for products that nobody asked for.
+    pub unasked: u64,
+    /// Messages handed in while no connection was open.
+    pub late: u64,
+    /// Heartbeats.
+    pub heartbeats: u64,
+    /// Frames of channels that this library does not read.
+    pub other_channels: u64,
+    /// Error frames.
+    pub refused: u64,
+    /// Requests sent.
+    pub requests: u64,
+    /// Books that were lost and became live again.
+    pub resyncs: u64,
+    /// Dials after the first.
+    pub reconnects: u64,
+    /// Events thrown away because the caller polled too late.
+    pub missed_events: u64,
+}
+
+/// The counters of one product. They only rise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProductStats {
+    /// Levels applied to the live book by updates.
+    pub updates: u64,
+    /// How often the book was lost, for whatever cause.
+    pub losses: u64,
+    /// How often it was lost because numbers were missing.
+    pub gaps: u64,
+    /// How often it became live again after a loss.
+    pub resyncs: u64,
+    /// Deletes of levels that were not held.
+    pub orphan_deletes: u64,
+}

@@ -1,0 +1,267 @@
+//! One product of a session: its names, its book, and where it stands.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::event::{Cause, NotLive, Status};
+use super::stats::ProductStats;
+use crate::bbo::{BboPublisher, BboReader, bbo_channel};
+use crate::book::Book;
+use crate::sequence::SequenceTracker;
+use crate::wire::{ProductId, UnixNanos};
+
+/// Where a subscription stands between the wish for a book and the book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Its snapshot was asked for.
+    Awaiting {
+        /// When to ask again, if ever.
+        deadline: Option<Instant>,
+        /// Whether nothing can come before the snapshot, so that an update is a fault. Not so
+        /// while updates of an earlier subscription may still be on their way.
+        is_first: bool,
+    },
+    /// There is no connection to ask on.
+    Down,
+    /// Its book is live.
+    Live,
+    /// Its snapshot is to be asked for.
+    Wanted {
+        /// Not before this moment.
+        not_before: Instant,
+        /// Whether the venue has to be told first to end the subscription it has.
+        unsubscribes_first: bool,
+    },
+}
+
+/// A name that the caller knows a product by, with its own place to publish to.
+#[derive(Debug)]
+pub(super) struct Name {
+    pub(super) id: ProductId,
+    pub(super) publisher: BboPublisher,
+}
+
+/// What is published of a frame beside the best bid and ask that it made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameOrigin {
+    pub(super) sequence: u64,
+    pub(super) event_time: Option<UnixNanos>,
+    pub(super) received: Instant,
+}
+
+/// A product: what the venue sends one stream of frames for.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    /// The names asked for; two when an alias and its product were both.
+    pub(super) names: SmallVec<[Name; 1]>,
+    /// The name used in requests and found in frames.
+    pub(super) wire_name: ProductId,
+    pub(super) book: Book,
+    pub(super) stage: Stage,
+    pub(super) status: Status,
+    /// Since when the status is what it is.
+    pub(super) since: Instant,
+    /// When its snapshot was last asked for.
+    pub(super) last_request: Option<Instant>,
+    /// How often its snapshot was asked for in vain, or for a book that was lost again soon.
+    pub(super) tries: u32,
+    /// Which of the connection's requests asked for it last; its answer has to list it.
+    pub(super) asked_in: Option<u64>,
+    /// Whether nothing was asked for under its name on this connection before.
+    pub(super) is_fresh: bool,
+    /// The frame that the best bid and ask were last published for.
+    origin: Option<FrameOrigin>,
+    /// When the live book last changed.
+    pub(super) last_change: Instant,
+    pub(super) is_quiet_reported: bool,
+    /// Whether the book was lost since it was last live.
+    pub(super) is_healing: bool,
+    /// Counts its frames when the sequence is per product.
+    pub(super) tracker: SequenceTracker,
+    pub(super) stats: ProductStats,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        id: ProductId,
+        wire_name: ProductId,
+        max_levels: usize,
+        now: Instant,
+        epoch: Instant,
+    ) -> Self {
+        let (publisher, _) = bbo_channel(epoch);
+        Self {
+            names: SmallVec::from_buf([Name { id, publisher }]),
+            wire_name,
+            book: Book::with_max_levels(max_levels),
+            stage: Stage::Down,
+            status: Status::Syncing,
+            since: now,
+            last_request: None,
+            tries: 0,
+            asked_in: None,
+            is_fresh: false,
+            origin: None,
+            last_change: now,
+            is_quiet_reported: false,
+            is_healing: false,
+            tracker: SequenceTracker::new(),
+            stats: ProductStats::default(),
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.stage == Stage::Live
+    }
+
+    pub(super) fn reader(&self, name: &str) -> Option<BboReader> {
+        let name = self.names.iter().find(|known| known.id.as_str() == name);
+        name.or_else(|| self.names.first()).map(|name| name.publisher.reader())
+    }
+
+    /// Publishes the best bid and ask under every name.
+    pub(super) fn publish(&mut self, origin: FrameOrigin) {
+        self.origin = Some(origin);
+        let FrameOrigin { sequence, event_time, received } = origin;
+        for name in &mut self.names {
+            name.publisher.publish(&self.book, sequence, event_time, received);
+        }
+    }
+
+    /// Publishes a live book under the names that came to it since its last frame.
+    ///
+    /// Returns the number of that frame, or `None` if the book is not live.
+    pub(super) fn publish_again(&mut self) -> Option<u64> {
+        let origin = self.origin.filter(|_| self.status == Status::Live)?;
+        self.publish(origin);
+        Some(origin.sequence)
+    }
+
+    /// Takes the best bid and ask back from every reader.
+    pub(super) fn withdraw(&mut self) {
+        for name in &mut self.names {
+            name.publisher.withdraw();
+        }
+    }
+
+    /// Marks the book lost and empties it. Readers must have lost it before.
+    ///
+    /// After a book was live for `healthy_after` a loss counts as the first.
+    pub(super) fn lose(&mut self, now: Instant, cause: Cause, healthy_after: Duration) {
+        if self.status == Status::Live {
+            self.is_healing = true;
+            if self.since + healthy_after <= now {
+                self.tries = 0;
+            }
+        }
+        self.origin = None;
+        self.book.clear();
+        self.stage = Stage::Down;
+        self.status = Status::Lost(cause);
+        self.since = now;
+        self.stats.losses += 1;
+        self.stats.gaps += u64::from(cause == Cause::Gap);
+    }
+
+    pub(super) fn readable_book(&self) -> Result<&Book, NotLive> {
+        match self.status {
+            Status::Live => Ok(&self.book),
+            Status::Syncing => Err(NotLive::Syncing { since: self.since }),
+            Status::Lost(cause) => Err(NotLive::Lost { cause, since: self.since }),
+        }
+    }
+}
+
+/// The subscriptions of a session, found by any name.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    list: Vec<Subscription>,
+    /// Every name asked for and every name on the wire, to the place in the list.
+    by_name: BTreeMap<ProductId, usize>,
+}
+
+impl Subscriptions {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.list.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
+        self.list.iter_mut()
+    }
+
+    pub(super) fn at(&self, index: usize) -> &Subscription {
+        &self.list[index]
+    }
+
+    pub(super) fn at_mut(&mut self, index: usize) -> &mut Subscription {
+        &mut self.list[index]
+    }
+
+    pub(super) fn push(&mut self, subscription: Subscription) -> usize {
+        self.list.push(subscription);
+        self.reindex();
+        self.list.len() - 1
+    }
+
+    pub(super) fn remove(&mut self, index: usize) -> Subscription {
+        let subscription = self.list.remove(index);
+        self.reindex();
+        subscription
+    }
+
+    /// Gives a subscription another name on the wire.
+    pub(super) fn rename(&mut self, index: usize, wire_name: ProductId) {
+        self.list[index].wire_name = wire_name;
+        self.reindex();
+    }
+
+    /// Moves the names of one subscription to another, and removes the one.
+    pub(super) fn merge(&mut self, from: usize, into: usize) -> SmallVec<[ProductId; 1]> {
+        self.list[from].withdraw();
+        let names = std::mem::take(&mut self.list[from].names);
+        let moved = names.iter().map(|name| name.id.clone()).collect();
+        self.list[into].names.extend(names);
+        self.list.remove(from);
+        self.reindex();
+        moved
+    }
+
+    /// Adds a name to a subscription.
+    pub(super) fn add_name(&mut self, index: usize, id: ProductId, epoch: Instant) {
+        let (publisher, _) = bbo_channel(epoch);
+        self.list[index].names.push(Name { id, publisher });
+        self.reindex();
+    }
+
+    /// Takes one of several names from a subscription.
+    pub(super) fn remove_name(&mut self, index: usize, id: &ProductId) {
+        self.list[index].names.retain(|name| name.id != *id);
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
+        self.by_name.clear();
+        for (index, subscription) in self.list.iter().enumerate() {
+            self.by_name.insert(subscription.wire_name.clone(), index);
+        }
+        for (index, subscription) in self.list.iter().enumerate() {
+            for name in &subscription.names {
+                self.by_name.insert(name.id.clone(), index);
+            }
+        }
+    }
+}
