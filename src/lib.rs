@@ -1,12 +1,78 @@
-//! Exact, sequence-checked level2 order books of Coinbase Advanced Trade, in process.
+//! Exact, sequence-checked level2 order books of Coinbase Advanced Trade, in your own process.
+//!
+//! ```text
+//!            bytes                  frames                 exact levels
+//!   venue ─────────▶ feed ─────────▶ session ─────────────▶ book ─────▶ your questions
+//!                     ▲  │            │  ▲   sequence                   (same thread)
+//!                     │  ▼            │  │   checked
+//!                     dial, send ◀────┘  └── time            bbo ─────▶ best bid and ask
+//!                     (decided by the session)                          (any thread, no lock)
+//! ```
+//!
+//! 1. **A book that is handed out is right, or it is not handed out.** A gap in the venue's
+//!    numbers, an unreadable frame, a crossed book, silence or a lost connection takes the best
+//!    bid and ask back from every reader before anything else happens.
+//! 2. **It heals alone**, within the venue's limits, and ends in a fresh snapshot.
+//! 3. **Exact.** Prices and sizes are decimals; what the venue sent is what you read.
+//! 4. **Fast enough to forget about.** Nothing is copied into messages or queues, nothing is
+//!    allocated for a warm update, and the best bid and ask are readable without a lock.
+//! 5. **Yours to embed.** The core has no socket, clock, thread or runtime. Use the tokio
+//!    `Feed`, or hand in frames yourself ([`session`]).
+//!
+//! # The smallest bot
+//!
+//! ```no_run
+//! # #[cfg(feature = "feed")]
+//! # mod bot {
+//! use level2::{Feed, FeedConfig};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut feed = Feed::new(FeedConfig::new(["BTC-USD".parse()?]))?;
+//!     loop {
+//!         feed.next().await?; // drives the connection, checks every number, heals by itself
+//!         if let Ok(book) = feed.session().book("BTC-USD") {
+//!             println!("{:?} {:?}", book.best_bid(), book.best_ask());
+//!         }
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! | module | knows | feature |
+//! |---|---|---|
+//! | [`book`] | prices and sizes | |
+//! | [`wire`] | the venue's bytes | |
+//! | [`sequence`] | whether a number was expected | |
+//! | [`session`] | which book may be trusted, and what to do next | |
+//! | [`bbo`] | how a best bid and ask reach other threads | |
+//! | `feed` | sockets, TLS, the clock | `feed` (default) |
+//! | `auth` | keys and tokens | `auth` (default) |
+//! | `sim` | a simulated exchange that knows the truth | `sim` |
+//!
+//! The first five build with `--no-default-features`, without tokio, TLS or a WebSocket library.
+//! Features only add. The command `level2` is built with the feature `cli`.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod bbo;
 pub mod book;
+#[cfg(feature = "feed")]
+pub mod feed;
 pub mod sequence;
 pub mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod wire;
 
+pub use crate::bbo::{Bbo, BboReader};
+pub use crate::book::{Book, Level, Side};
+#[cfg(feature = "feed")]
+pub use crate::feed::{Feed, FeedConfig};
+pub use crate::session::{Event, Session, SessionConfig, Status};
 pub use crate::wire::ProductId;

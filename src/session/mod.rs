@@ -76,7 +76,7 @@ pub use self::event::{Cause, DialStage, Disconnect, Event, NotLive, Status};
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
 pub use self::stats::{ProductStats, Stats};
-use self::subscription::Subscription;
+use self::subscription::{Name, Subscription};
 use crate::bbo::BboReader;
 use crate::book::Book;
 use crate::wire::{Decoder, ProductId, Request};
@@ -214,14 +214,14 @@ impl Session {
         let subscription = subscriptions.at(subscriptions.find(product)?);
         let name = subscription.names.iter().find(|name| name.id.as_str() == product);
         let name = name.or_else(|| subscription.names.first())?;
-        Some(Product { name: &name.id, subscription })
+        Some(Product { name, subscription })
     }
 
     /// Iterates over the products under the names asked for, in the order in which they were.
     pub fn products(&self) -> impl Iterator<Item = Product<'_>> {
         self.machine.subscriptions.iter().flat_map(|subscription| {
             let names = subscription.names.iter();
-            names.map(move |name| Product { name: &name.id, subscription })
+            names.map(move |name| Product { name, subscription })
         })
     }
 
@@ -254,7 +254,7 @@ impl Session {
 /// A product of a session, as it stands now.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
-    name: &'a ProductId,
+    name: &'a Name,
     subscription: &'a Subscription,
 }
 
@@ -262,7 +262,7 @@ impl<'a> Product<'a> {
     /// Returns the name that the caller asked for.
     #[must_use]
     pub const fn name(&self) -> &'a ProductId {
-        self.name
+        &self.name.id
     }
 
     /// Returns the name that the venue answers under, as far as it is known.
@@ -294,8 +294,7 @@ impl<'a> Product<'a> {
     /// Returns a reader of the best bid and ask, for any thread.
     #[must_use]
     pub fn bbo(&self) -> BboReader {
-        let reader = self.subscription.reader(self.name.as_str());
-        reader.expect("every subscription has a name, and every name a publisher")
+        self.name.publisher.reader()
     }
 
     /// Returns the counters of the product.

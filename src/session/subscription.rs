@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::event::{Cause, NotLive, Status};
 use super::stats::ProductStats;
-use crate::bbo::{BboPublisher, BboReader, bbo_channel};
+use crate::bbo::{BboPublisher, bbo_channel};
 use crate::book::Book;
 use crate::sequence::SequenceTracker;
 use crate::wire::{ProductId, UnixNanos};
@@ -114,11 +114,6 @@ impl Subscription {
 
     pub(super) fn is_live(&self) -> bool {
         self.stage == Stage::Live
-    }
-
-    pub(super) fn reader(&self, name: &str) -> Option<BboReader> {
-        let name = self.names.iter().find(|known| known.id.as_str() == name);
-        name.or_else(|| self.names.first()).map(|name| name.publisher.reader())
     }
 
     /// Publishes the best bid and ask under every name.

@@ -50,7 +50,7 @@
 //! ```
 //!
 //! There is room for two tiers behind [`Decoder::decode`]: one pass over exactly the shape that
-//! the venue sends, and [`general`], which reads any sound JSON. Only the second exists so far.
+//! the venue sends, and a general one, which reads any sound JSON. Only the second exists so far.
 
 mod encode;
 mod error;

@@ -100,7 +100,7 @@ fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
     const LEAP_DAYS_BEFORE_EPOCH: u64 = 1969 / 4 - 1969 / 100 + 1969 / 400;
 
     let month_index = usize::try_from(month.checked_sub(1)?).ok()?;
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let leap_day_of_february = u64::from(is_leap && month == 2);
     let days_in_month = DAYS_IN_MONTH.get(month_index)? + leap_day_of_february;
     if day == 0 || day > days_in_month {

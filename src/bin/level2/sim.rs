@@ -1,0 +1,142 @@
+//! `level2 sim`: the simulated exchange alone, as a server or as a recording.
+
+use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use level2::ProductId;
+use level2::sim::{
+    Delivery, ExchangeConfig, FaultPlan, ProductSpec, Server, ServerConfig, SimFrame, record,
+};
+
+use crate::failure::{Failure, print};
+use crate::stop::Stop;
+
+/// How many frames of truth the exchange keeps for each product: nobody asks it.
+const TRUTH_FRAMES: usize = 1;
+
+/// The market of a product that the simulation has no figures of: around 100.00.
+const OTHER_PRICE_SCALE: u8 = 2;
+const OTHER_SIZE_SCALE: u8 = 8;
+const OTHER_MID_TICKS: i64 = 10_000;
+
+/// What the simulated exchange is told.
+#[derive(Args, Debug)]
+pub(crate) struct SimArgs {
+    /// Address to listen on; port 0 takes any that is free
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Products to trade, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',',
+        default_value = "BTC-USD,ETH-USD,SOL-USD")]
+    products: Vec<ProductId>,
+    /// Levels a side that each book keeps near (default: as many as fit the product)
+    #[arg(long, value_name = "N")]
+    levels: Option<usize>,
+    /// Decides every market and every fault
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// How many frames of a million are lost
+    #[arg(long, value_name = "N", default_value_t = 0,
+        value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    drop_ppm: u32,
+    /// Print the first N frames of one connection, one a line, and listen to nobody
+    #[arg(long, value_name = "N", conflicts_with = "listen")]
+    frames: Option<u64>,
+}
+
+/// Runs the exchange until it is told to stop, or prints a recording.
+pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
+    let exchange = ExchangeConfig {
+        seed: args.seed,
+        products: specs(args)?,
+        truth_frames_max: TRUTH_FRAMES,
+        ..ExchangeConfig::default()
+    };
+    let faults = FaultPlan::drops(args.drop_ppm).seed(args.seed);
+    match args.frames {
+        Some(frames) => print_frames(exchange, faults, frames),
+        None => crate::run_async(serve(args, exchange, faults)),
+    }
+}
+
+async fn serve(
+    args: &SimArgs,
+    exchange: ExchangeConfig,
+    faults: FaultPlan,
+) -> Result<(), Failure> {
+    let mut stop = Stop::listen()?;
+    let names: Vec<&str> = args.products.iter().map(ProductId::as_str).collect();
+    let config = ServerConfig { listen: args.listen, exchange, faults, ..ServerConfig::default() };
+    let server = Server::start(config).await;
+    let server = server
+        .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", args.listen)))?;
+    print(&format!(
+        "simulated exchange at {} ({}; seed {}); Ctrl-C ends it\n",
+        server.url(),
+        names.join(", "),
+        args.seed
+    ))?;
+    stop.requested().await;
+    let accepted = server.connections().accepted;
+    let faults = server.fault_counts();
+    server.shutdown().await;
+    print(&format!(
+        "served {accepted} connections and dropped {} of {} frames\n",
+        faults.drops, faults.frames
+    ))
+}
+
+fn print_frames(
+    exchange: ExchangeConfig,
+    mut faults: FaultPlan,
+    frames: u64,
+) -> Result<(), Failure> {
+    let mut output = BufWriter::new(io::stdout().lock());
+    let mut deliveries = Vec::new();
+    // Heartbeats never end, so the recording is bounded by the number of frames asked for alone.
+    let frames = usize::try_from(frames).unwrap_or(usize::MAX);
+    for text in record(exchange, Duration::MAX).take(frames) {
+        faults.apply(SimFrame { sequence: None, text }, &mut deliveries);
+        for delivery in deliveries.drain(..) {
+            if let Delivery::Text(text) = delivery {
+                let written = output.write_all(&text).and_then(|()| output.write_all(b"\n"));
+                written.map_err(|error| Failure::of_output(&error))?;
+            }
+        }
+    }
+    output.flush().map_err(|error| Failure::of_output(&error))
+}
+
+fn specs(args: &SimArgs) -> Result<Vec<ProductSpec>, Failure> {
+    let specs = args.products.iter().map(|product| {
+        let spec = spec(product)?;
+        Ok(args.levels.map_or(spec.clone(), |levels| spec.levels(levels)))
+    });
+    specs.collect()
+}
+
+/// Returns the market of a product: its own where the simulation knows it, else one around a
+/// price of a hundred.
+fn spec(product: &ProductId) -> Result<ProductSpec, Failure> {
+    let known = [
+        ProductSpec::btc_usd(),
+        ProductSpec::eth_usd(),
+        ProductSpec::sol_usd(),
+        ProductSpec::tiny_price(),
+        ProductSpec::futures(),
+    ];
+    let name = product.as_str();
+    if let Some(spec) = known.into_iter().find(|spec| spec.product_id() == name) {
+        return Ok(spec);
+    }
+    // `ProductSpec::new` takes fewer names than the wire does, and panics at the rest.
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        Ok(ProductSpec::new(name, OTHER_PRICE_SCALE, OTHER_SIZE_SCALE, OTHER_MID_TICKS))
+    } else {
+        Err(Failure::new(format!(
+            "cannot simulate {name}: expected ASCII letters, digits and dashes"
+        )))
+    }
+}

@@ -1,0 +1,263 @@
+//! The feed and what lies below it: TLS, deadlines, limits, pings, other transports.
+
+#![cfg(all(feature = "feed", feature = "sim"))]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use level2::feed::{Dial, DialError, Dialing, Feed, FeedError, Roots};
+use level2::session::{DialStage, Disconnect, Event};
+use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_tungstenite::tungstenite::Message;
+
+use self::support::*;
+
+async fn first_disconnect(feed: &mut Feed) -> Disconnect {
+    loop {
+        if let Event::Disconnected { reason } = next(feed).await {
+            return reason;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_45_000_levels_and_5_mb_passes() {
+    let exchange = ExchangeConfig {
+        products: vec![ProductSpec::btc_usd().levels(22_500)],
+        ..ExchangeConfig::default()
+    };
+    let server = start(ServerConfig { exchange, ..ServerConfig::default() }).await;
+    let mut config = config(server.url());
+    config.session.products = vec![product("BTC-USD")];
+    config.session.idle_timeout = Duration::from_secs(10);
+    let mut feed = Feed::new(config).unwrap();
+    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    let book = feed.session().book("BTC-USD").unwrap();
+    let level_count = book.bids().len() + book.asks().len();
+    assert!((44_000..=45_500).contains(&level_count), "{level_count} levels");
+    // What came after the snapshot was applied to it; the whole is the exchange's book.
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    loop {
+        let book = feed.session().book("BTC-USD").unwrap();
+        let is_equal = server.with_exchange(|exchange| {
+            let truth = exchange.true_book("BTC-USD").unwrap();
+            levels(book, level2::book::Side::Bid) == truth.bids()
+                && levels(book, level2::book::Side::Ask) == truth.asks()
+        });
+        if is_equal {
+            break;
+        }
+        next(&mut feed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_names_the_setting_to_raise() {
+    let server = start(ServerConfig { exchange: busy_exchange(1), ..Default::default() }).await;
+    let mut config = config(server.url());
+    config.max_message_bytes = 10_000;
+    let mut feed = Feed::new(config).unwrap();
+    let reason = first_disconnect(&mut feed).await;
+    assert!(
+        matches!(reason, Disconnect::MessageTooLarge { size, limit: 10_000 } if size > 10_000),
+        "{reason:?}"
+    );
+    assert!(reason.to_string().contains("max_message_bytes"));
+}
+
+/// A certificate for `localhost`, and the one to trust it by.
+fn certificate() -> (TlsAcceptor, Vec<u8>) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let root = made.cert.der().to_vec();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from(root.clone())], key)
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), root)
+}
+
+/// Puts TLS in front of a simulated exchange; returns the port.
+async fn serve_tls(server: &Arc<Server>, acceptor: TlsAcceptor) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = Arc::clone(server);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(server.serve(stream));
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn wss_works_with_the_right_certificate_and_with_no_other() {
+    let server = start(ServerConfig { exchange: busy_exchange(2), ..Default::default() }).await;
+    let server = Arc::new(server);
+    let (acceptor, root) = certificate();
+    let port = serve_tls(&server, acceptor).await;
+
+    let mut trusting = config(format!("wss://localhost:{port}/"));
+    trusting.roots = Roots::Custom(vec![root.clone()]);
+    let mut feed = Feed::new(trusting).unwrap();
+    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+
+    let (_, other_root) = certificate();
+    for (url, roots) in [
+        (format!("wss://localhost:{port}/"), Roots::Custom(vec![other_root])),
+        (format!("wss://localhost:{port}/"), Roots::Bundled),
+        (format!("wss://127.0.0.1:{port}/"), Roots::Custom(vec![root])),
+    ] {
+        let mut distrusting = config(url);
+        distrusting.roots = roots;
+        let reason = first_disconnect(&mut Feed::new(distrusting).unwrap()).await;
+        assert!(
+            matches!(&reason, Disconnect::NotConnected { stage: DialStage::Tls, error }
+                if error.contains("certificate")),
+            "{reason:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_the_handshake_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let mut config = config(url);
+    config.session.connect_timeout = Duration::from_millis(200);
+    let mut feed = Feed::new(config).unwrap();
+    let reason = first_disconnect(&mut feed).await;
+    assert_eq!(reason, Disconnect::TimedOut(Duration::from_millis(200)));
+}
+
+#[tokio::test]
+async fn dials_that_fail_say_how_far_they_came_and_may_be_limited() {
+    // A port that was free a moment ago refuses.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let garbage = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let garbage_address = garbage.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = garbage.accept().await {
+            let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
+        }
+    });
+    for (url, stage, text) in [
+        (format!("ws://{closed}"), DialStage::Tcp, "refused"),
+        (format!("ws://{garbage_address}"), DialStage::Handshake, "503"),
+    ] {
+        let mut config = config(url);
+        config.session.max_failed_dials = std::num::NonZeroU32::new(2);
+        let mut feed = Feed::new(config).unwrap();
+        let error = loop {
+            match tokio::time::timeout(PATIENCE, feed.next()).await.unwrap() {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        let FeedError::Ended(Disconnect::NotConnected { stage: got, error }) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(*got, stage);
+        assert!(error.contains(text), "{error}");
+        assert_eq!(feed.session().stats().reconnects, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_extension_that_nobody_asked_for_is_refused() {
+    use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let insist = |_: &Request, mut response: Response| {
+                let extension = "permessage-deflate".parse().unwrap();
+                response.headers_mut().insert("Sec-WebSocket-Extensions", extension);
+                Ok(response)
+            };
+            let _ = tokio_tungstenite::accept_hdr_async(stream, insist).await;
+        }
+    });
+    let reason = first_disconnect(&mut Feed::new(config(url)).unwrap()).await;
+    assert!(
+        matches!(&reason, Disconnect::NotConnected { stage: DialStage::Handshake, error }
+            if error.contains("permessage-deflate")),
+        "{reason:?}"
+    );
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_requests_go_out_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    let venue = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        let mut requests = Vec::new();
+        while requests.len() < 2 {
+            requests.push(socket.next().await.unwrap().unwrap().into_text().unwrap().to_string());
+        }
+        socket.send(Message::Ping("are you there".into())).await.unwrap();
+        let pong = socket.next().await.unwrap().unwrap();
+        assert_eq!(pong, Message::Pong("are you there".into()));
+        socket.send(Message::Close(None)).await.unwrap();
+        requests
+    });
+    let mut feed = Feed::new(config(url)).unwrap();
+    let reason = first_disconnect(&mut feed).await;
+    assert_eq!(reason, Disconnect::ByVenue { code: None, reason: "".into() });
+    let requests = venue.await.unwrap();
+    assert_eq!(
+        requests,
+        [
+            r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD","SOL-USD"],"channel":"level2"}"#,
+            r#"{"type":"subscribe","channel":"heartbeats"}"#,
+        ]
+    );
+}
+
+/// Hands the exchange one end of a connection that the test made by itself.
+struct OwnDialer {
+    server: Arc<Server>,
+}
+
+impl Dial for OwnDialer {
+    fn dial(&mut self) -> Dialing {
+        let server = Arc::clone(&self.server);
+        Box::pin(async move {
+            let failed = |error| DialError::new(DialStage::Tcp, error);
+            let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+            let address = listener.local_addr().map_err(failed)?;
+            let near = TcpStream::connect(address).await.map_err(failed)?;
+            let (far, _) = listener.accept().await.map_err(failed)?;
+            tokio::spawn(server.serve(far));
+            Ok(Box::new(near) as Box<dyn level2::feed::Transport>)
+        })
+    }
+}
+
+#[tokio::test]
+async fn any_stream_of_bytes_can_carry_the_feed() {
+    let server = start(ServerConfig { exchange: busy_exchange(9), ..Default::default() }).await;
+    let server = Arc::new(server);
+    let config = config("ws://localhost/".to_owned());
+    let mut feed = Feed::with_dialer(config, OwnDialer { server: Arc::clone(&server) }).unwrap();
+    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+}
