@@ -186,6 +186,7 @@ async fn an_extension_that_nobody_asked_for_is_refused() {
     let url = format!("ws://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            #[allow(clippy::result_large_err)] // The type of the error is the library's.
             let insist = |_: &Request, mut response: Response| {
                 let extension = "permessage-deflate".parse().unwrap();
                 response.headers_mut().insert("Sec-WebSocket-Extensions", extension);
