@@ -170,7 +170,11 @@ mod tests {
     proptest! {
         /// What never slips by: a number left out of a rising run is a gap right at the next.
         #[test]
-        fn a_lost_number_is_a_gap_at_the_next(first in 0..1_000u64, len in 2..50u64, lost in 1..49u64) {
+        fn a_lost_number_is_a_gap_at_the_next(
+            first in 0..1_000u64,
+            len in 2..50u64,
+            lost in 1..49u64,
+        ) {
             prop_assume!(lost < len - 1);
             let mut tracker = SequenceTracker::new();
             for number in (first..first + len).filter(|number| *number != first + lost) {

@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use level2::feed::{Feed, FeedConfig};
 use level2::session::{Disconnect, Event, Session};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::failure::Failure;
 use crate::lines::LinesView;
 use crate::screen::ScreenView;
 use crate::stop::Stop;
 use crate::text::printable;
+
+/// How many dials may fail before there ever was a connection: more likely than an outage is an
+/// address that is wrong, and a person waits. Once connected, the feed heals for as long as it
+/// takes.
+const MAX_FIRST_DIALS: u32 = 5;
 
 /// Shows a session to somebody.
 pub(crate) trait View {
@@ -47,9 +52,10 @@ pub(crate) async fn show(
     duration: Option<Duration>,
     view: &mut dyn View,
 ) -> Result<(), Failure> {
-    let url = config.url.clone();
+    let url = printable(&config.url);
     let mut stop = Stop::listen()?;
-    let mut feed = Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
+    let mut feed =
+        Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut dials = Dials::default();
     let end = drive(&mut feed, view, &mut dials, &mut stop, deadline).await?;
@@ -75,6 +81,7 @@ enum End {
 #[derive(Default)]
 struct Dials {
     has_connected: bool,
+    failed: u32,
     last_loss: Option<Disconnect>,
 }
 
@@ -91,9 +98,16 @@ impl Dials {
     fn note(&mut self, event: &Event) {
         match event {
             Event::Connected => self.has_connected = true,
-            Event::Disconnected { reason } => self.last_loss = Some(reason.clone()),
+            Event::Disconnected { reason } => {
+                self.failed += 1;
+                self.last_loss = Some(reason.clone());
+            }
             _ => {}
         }
+    }
+
+    fn are_hopeless(&self) -> bool {
+        !self.has_connected && self.failed >= MAX_FIRST_DIALS
     }
 }
 
@@ -104,7 +118,7 @@ async fn drive(
     stop: &mut Stop,
     deadline: Option<Instant>,
 ) -> Result<End, Failure> {
-    let mut ticks = interval(view.period());
+    let mut ticks = interval_at(Instant::now() + view.period(), view.period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
@@ -112,8 +126,8 @@ async fn drive(
                 Ok(event) => {
                     dials.note(&event);
                     view.event(feed.session(), &event)?;
-                    if let Event::GaveUp { failed_dials } = event {
-                        return Ok(End::Failed(format!("gave up after {failed_dials} dials")));
+                    if dials.are_hopeless() {
+                        return Ok(End::Failed(format!("gave up after {} dials", dials.failed)));
                     }
                 }
                 Err(error) => return Ok(End::Failed(printable(&error.to_string()))),

@@ -28,8 +28,12 @@ pub(crate) struct SimArgs {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Products to trade, separated by commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',',
-        default_value = "BTC-USD,ETH-USD,SOL-USD")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        default_value = "BTC-USD,ETH-USD,SOL-USD"
+    )]
     products: Vec<ProductId>,
     /// Levels a side that each book keeps near (default: as many as fit the product)
     #[arg(long, value_name = "N")]
@@ -61,11 +65,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     }
 }
 
-async fn serve(
-    args: &SimArgs,
-    exchange: ExchangeConfig,
-    faults: FaultPlan,
-) -> Result<(), Failure> {
+async fn serve(args: &SimArgs, exchange: ExchangeConfig, faults: FaultPlan) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let names: Vec<&str> = args.products.iter().map(ProductId::as_str).collect();
     let config = ServerConfig { listen: args.listen, exchange, faults, ..ServerConfig::default() };
@@ -112,7 +112,10 @@ fn print_frames(
 fn specs(args: &SimArgs) -> Result<Vec<ProductSpec>, Failure> {
     let specs = args.products.iter().map(|product| {
         let spec = spec(product)?;
-        Ok(args.levels.map_or(spec.clone(), |levels| spec.levels(levels)))
+        Ok(match args.levels {
+            Some(levels) => spec.levels(levels),
+            None => spec,
+        })
     });
     specs.collect()
 }

@@ -24,8 +24,8 @@ impl Stop {
     /// Begins to listen.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let (sender, requested) = watch::channel(false);
-        let signal = signal()
-            .map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+        let signal =
+            signal().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         tokio::spawn(async move {
             signal.await;
             sender.send_replace(true);

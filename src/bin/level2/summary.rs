@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crc32fast::Hasher;
 use level2::ProductId;
-use level2::book::{Book, Level};
+use level2::book::{Book, Level, Side};
 use level2::session::{Product, Session, Stats, Status};
 
 /// A product as it stands.
@@ -79,8 +79,8 @@ fn summary_of_book(product: &Product<'_>) -> Option<BookSummary> {
     let bbo = product.bbo().load()?;
     Some(BookSummary {
         sequence: bbo.sequence,
-        bids: book.bids().count(),
-        asks: book.asks().count(),
+        bids: book.level_count(Side::Bid),
+        asks: book.level_count(Side::Ask),
         best_bid: bbo.bid,
         best_ask: bbo.ask,
         checksum: checksum(book),

@@ -26,7 +26,9 @@ pub(crate) fn event_text(event: &Event) -> Option<String> {
     Some(match event {
         Event::Aliased { product, canonical } => format!("{product} is answered as {canonical}"),
         Event::Connected => "connected".to_owned(),
-        Event::Disconnected { reason } => format!("disconnected: {}", printable(&reason.to_string())),
+        Event::Disconnected { reason } => {
+            format!("disconnected: {}", printable(&reason.to_string()))
+        }
         Event::GaveUp { failed_dials } => format!("gave up after {failed_dials} failed dials"),
         Event::Lost { product, cause } => format!("{product} lost ({cause})"),
         Event::Missed { count } => format!("{count} events were missed"),
