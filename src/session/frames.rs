@@ -69,6 +69,7 @@ impl Machine {
         }
         match frame.body() {
             Body::Level2(updates) => {
+                self.stats.general_frames += u64::from(!frame.is_expected_shape());
                 // The parser takes no frame of levels without a number.
                 self.level2(now, frame.sequence().unwrap_or_default(), updates);
             }

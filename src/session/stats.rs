@@ -6,6 +6,10 @@
 pub struct Stats {
     /// Messages handed in while the connection was open.
     pub frames: u64,
+    /// Order-book frames that were not exactly of the shape that the venue was seen to send, and
+    /// were read by the slower of the parser's two tiers. A rise means that the venue has changed
+    /// its form.
+    pub general_frames: u64,
     /// Levels applied to live books by updates, unchanged repeats and orphan deletes included.
     pub updates: u64,
     /// Snapshots that made or replaced a book.

@@ -1,16 +1,21 @@
 //! A frame that was read: its envelope, and its events and levels on demand.
 
 use super::error::{DecodeError, DecodeErrorKind};
+use super::expected::ExpectedFrame;
 use super::general::{Elements, LentTape, Value};
 use crate::book::{Fixed, FixedError, Side};
 
 /// One frame, borrowed from the [`Decoder`](super::Decoder) that read it.
 #[derive(Debug)]
 pub struct Frame<'a> {
-    tape: LentTape<'a>,
-    base: usize,
-    sequence: Option<u64>,
-    content: Content,
+    tier: Tier<'a>,
+}
+
+/// A frame as one of the two tiers read it.
+#[derive(Debug)]
+enum Tier<'a> {
+    Expected(ExpectedFrame<'a>),
+    General { tape: LentTape<'a>, base: usize, sequence: Option<u64>, content: Content },
 }
 
 /// What a frame holds, by the nodes of its tape.
@@ -24,33 +29,52 @@ enum Content {
 }
 
 impl<'a> Frame<'a> {
+    pub(super) const fn from_expected(frame: ExpectedFrame<'a>) -> Self {
+        Self { tier: Tier::Expected(frame) }
+    }
+
     pub(super) fn from_tape(tape: LentTape<'a>, base: usize) -> Result<Self, DecodeError> {
         let (sequence, content) = read_envelope(&tape, base)?;
-        Ok(Self { tape, base, sequence, content })
+        Ok(Self { tier: Tier::General { tape, base, sequence, content } })
     }
 
     /// Returns the number of the frame on its connection, the venue's `sequence_num`. Error
     /// frames have none.
     #[must_use]
     pub const fn sequence(&self) -> Option<u64> {
-        self.sequence
+        match &self.tier {
+            Tier::Expected(frame) => Some(frame.sequence),
+            Tier::General { sequence, .. } => *sequence,
+        }
+    }
+
+    /// Returns whether the frame has exactly the shape that the venue was seen to send for
+    /// order books, and was read in one pass.
+    #[must_use]
+    pub const fn is_expected_shape(&self) -> bool {
+        matches!(self.tier, Tier::Expected(_))
     }
 
     /// Returns what the frame holds.
     #[must_use]
     pub fn body(&self) -> Body<'_> {
-        let text = |node| self.tape.value(node, self.base).string().unwrap_or_default();
-        match self.content {
+        let (tape, base, content) = match &self.tier {
+            Tier::Expected(frame) => {
+                return Body::Level2(Updates { events: Events::Expected(Some(*frame)) });
+            }
+            Tier::General { tape, base, content, .. } => (tape, *base, *content),
+        };
+        let text = |node| tape.value(node, base).string().unwrap_or_default();
+        match content {
             Content::Error { message } => Body::Error { message: text(message) },
             Content::Heartbeat { counter } => Body::Heartbeat { counter },
             Content::Level2 { events } => {
-                let events = self.tape.value(events, self.base).elements();
-                Body::Level2(Updates { events })
+                let events = tape.value(events, base).elements();
+                Body::Level2(Updates { events: Events::General(events) })
             }
             Content::Other { channel } => Body::Other { channel: text(channel) },
             Content::Subscriptions { channels } => {
-                let channels = self.tape.value(channels, self.base);
-                Body::Subscriptions(Subscriptions { channels })
+                Body::Subscriptions(Subscriptions { channels: tape.value(channels, base) })
             }
         }
     }
@@ -85,7 +109,13 @@ pub enum Body<'f> {
 /// The events of an order-book frame, each for one product. Real frames hold one.
 #[derive(Clone, Debug)]
 pub struct Updates<'f> {
-    events: Option<Elements<'f>>,
+    events: Events<'f>,
+}
+
+#[derive(Clone, Debug)]
+enum Events<'f> {
+    Expected(Option<ExpectedFrame<'f>>),
+    General(Option<Elements<'f>>),
 }
 
 impl<'f> Iterator for Updates<'f> {
@@ -93,13 +123,71 @@ impl<'f> Iterator for Updates<'f> {
     type Item = Result<Update<'f>, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.events.as_mut()?.next().map(Update::read)
+        match &mut self.events {
+            Events::Expected(frame) => {
+                let event = Event::Expected(frame.take()?);
+                Some(Ok(Update { event }))
+            }
+            Events::General(events) => {
+                let event = events.as_mut()?.next()?;
+                Some(GeneralEvent::read(event).map(|event| Update { event: Event::General(event) }))
+            }
+        }
     }
 }
 
 /// A snapshot or an update of one product's book.
 #[derive(Clone, Copy, Debug)]
 pub struct Update<'f> {
+    event: Event<'f>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Event<'f> {
+    Expected(ExpectedFrame<'f>),
+    General(GeneralEvent<'f>),
+}
+
+impl<'f> Update<'f> {
+    /// Returns the product as the venue names it, which for an alias is not the name asked for.
+    #[must_use]
+    pub const fn product_id(&self) -> &'f str {
+        match &self.event {
+            Event::Expected(frame) => frame.product_id,
+            Event::General(event) => event.product_id,
+        }
+    }
+
+    /// Returns whether this replaces the book or changes it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the event says neither.
+    pub fn kind(&self) -> Result<UpdateKind, DecodeError> {
+        match &self.event {
+            Event::Expected(frame) => Ok(frame.kind),
+            Event::General(event) => event.kind(),
+        }
+    }
+
+    /// Returns the levels, read one by one as the iterator is advanced.
+    ///
+    /// # Errors
+    /// [`DecodeError`] when the event has no list of levels.
+    #[inline]
+    pub fn levels(&self) -> Result<LevelUpdates<'f>, DecodeError> {
+        let levels = match &self.event {
+            Event::Expected(frame) => Levels::Expected { frame: *frame, next: 0 },
+            Event::General(event) => {
+                Levels::General { elements: event.levels()?, offset: event.offset }
+            }
+        };
+        Ok(LevelUpdates { levels })
+    }
+}
+
+/// An event of a frame that the general tier read, with what was found of its keys.
+#[derive(Clone, Copy, Debug)]
+struct GeneralEvent<'f> {
     product_id: &'f str,
     /// The offset in the frame of the product's name.
     offset: usize,
@@ -107,7 +195,7 @@ pub struct Update<'f> {
     levels: Option<Value<'f>>,
 }
 
-impl<'f> Update<'f> {
+impl<'f> GeneralEvent<'f> {
     fn read(event: Value<'f>) -> Result<Self, DecodeError> {
         let expected = "an event with a product_id";
         let shape = |value: Value<'f>| value.unexpected(DecodeErrorKind::Shape, expected, 0);
@@ -125,17 +213,7 @@ impl<'f> Update<'f> {
         Ok(Self { product_id, offset: event.offset_of(product_id), kind, levels })
     }
 
-    /// Returns the product as the venue names it, which for an alias is not the name asked for.
-    #[must_use]
-    pub const fn product_id(&self) -> &'f str {
-        self.product_id
-    }
-
-    /// Returns whether this replaces the book or changes it.
-    ///
-    /// # Errors
-    /// [`DecodeError`] when the event says neither.
-    pub fn kind(&self) -> Result<UpdateKind, DecodeError> {
+    fn kind(&self) -> Result<UpdateKind, DecodeError> {
         let expected = "the type snapshot or update";
         let Some(kind) = self.kind else {
             return Err(self.missing(expected));
@@ -147,19 +225,13 @@ impl<'f> Update<'f> {
         }
     }
 
-    /// Returns the levels, read one by one as the iterator is advanced.
-    ///
-    /// # Errors
-    /// [`DecodeError`] when the event has no list of levels.
-    pub fn levels(&self) -> Result<LevelUpdates<'f>, DecodeError> {
+    fn levels(&self) -> Result<Elements<'f>, DecodeError> {
         let expected = "an array of updates";
         let Some(levels) = self.levels else {
             return Err(self.missing(expected));
         };
-        match levels.elements() {
-            Some(elements) => Ok(LevelUpdates { elements, offset: self.offset }),
-            None => Err(levels.unexpected(DecodeErrorKind::Shape, expected, self.offset)),
-        }
+        let elements = levels.elements();
+        elements.ok_or_else(|| levels.unexpected(DecodeErrorKind::Shape, expected, self.offset))
     }
 
     #[cold]
@@ -181,9 +253,20 @@ pub enum UpdateKind {
 /// The levels of an update, in the venue's order.
 #[derive(Clone, Debug)]
 pub struct LevelUpdates<'f> {
-    elements: Elements<'f>,
-    /// The offset of the last text read, for errors about what has none.
-    offset: usize,
+    levels: Levels<'f>,
+}
+
+#[derive(Clone, Debug)]
+enum Levels<'f> {
+    Expected {
+        frame: ExpectedFrame<'f>,
+        next: usize,
+    },
+    General {
+        elements: Elements<'f>,
+        /// The offset of the last text read, for errors about what has none.
+        offset: usize,
+    },
 }
 
 impl<'f> Iterator for LevelUpdates<'f> {
@@ -191,12 +274,27 @@ impl<'f> Iterator for LevelUpdates<'f> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let level = self.elements.next()?;
-        Some(LevelUpdate::read(level, &mut self.offset))
+        match &mut self.levels {
+            Levels::Expected { frame, next } => {
+                let level = frame.level(*next)?;
+                *next += 1;
+                Some(Ok(level))
+            }
+            Levels::General { elements, offset } => {
+                let level = elements.next()?;
+                Some(LevelUpdate::read(level, offset))
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.elements.size_hint()
+        match &self.levels {
+            Levels::Expected { frame, next } => {
+                let left = frame.level_count() - next;
+                (left, Some(left))
+            }
+            Levels::General { elements, .. } => elements.size_hint(),
+        }
     }
 }
 

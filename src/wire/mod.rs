@@ -49,11 +49,12 @@
 //! # Ok::<(), level2::wire::DecodeError>(())
 //! ```
 //!
-//! There is room for two tiers behind [`Decoder::decode`]: one pass over exactly the shape that
-//! the venue sends, and a general one, which reads any sound JSON. Only the second exists so far.
+//! Two tiers stand behind [`Decoder::decode`]: one pass over exactly the shape that the venue
+//! sends, and a general one, which reads any sound JSON and has the last word.
 
 mod encode;
 mod error;
+mod expected;
 mod frame;
 mod general;
 mod product;
@@ -74,6 +75,7 @@ pub use self::time::UnixNanos;
 /// Once it has seen a frame of some size, reading another of that size allocates nothing.
 #[derive(Debug, Default)]
 pub struct Decoder {
+    expected: expected::Scratch,
     general: general::Scratch,
 }
 
@@ -92,7 +94,21 @@ impl Decoder {
     /// # Errors
     /// [`DecodeError`] when the text is no frame of this venue. Its sequence number is then
     /// unknown, and so is the product it was meant for.
-    pub fn decode(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+    #[inline]
+    pub fn decode<'a>(&'a mut self, text: &'a [u8]) -> Result<Frame<'a>, DecodeError> {
+        match self.expected.decode(text) {
+            Some(frame) => Ok(Frame::from_expected(frame)),
+            None => self.general.decode(text),
+        }
+    }
+
+    /// Reads one frame by the general tier alone, whatever its shape is.
+    ///
+    /// Answers the same as [`Decoder::decode`], some ten times slower where that has a choice.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_general(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
         self.general.decode(text)
     }
 }

@@ -269,27 +269,212 @@ fn a_decoder_is_as_good_after_an_error_and_after_a_large_frame() {
     let mut decoder = Decoder::new();
     let level = r#"{"side":"bid","event_time":"t","price_level":"1.5","new_quantity":"2"}"#;
     let levels = vec![level; 45_000].join(",");
-    let snapshot = format!(
-        r#"{{"channel":"l2_data","sequence_num":0,"events":[{{"type":"snapshot","product_id":"A","updates":[{levels}]}}]}}"#
-    );
-    for _ in 0..2 {
-        assert!(decoder.decode(b"{\"channel\":").is_err());
-        let frame = decoder.decode(snapshot.as_bytes()).unwrap();
-        let Body::Level2(mut updates) = frame.body() else { panic!() };
-        let levels = updates.next().unwrap().unwrap().levels().unwrap();
-        assert_eq!(levels.size_hint(), (45_000, Some(45_000)));
-        assert_eq!(
-            levels
-                .filter(|level| level.as_ref().unwrap().size == Fixed::parse(b"2").unwrap())
-                .count(),
-            45_000
-        );
-        drop(frame);
-        assert_eq!(decoder.decode(UPDATE.as_bytes()).unwrap().sequence(), Some(7));
+    let snapshot = [
+        r#"{"channel":"l2_data","timestamp":"t","sequence_num":0,"events":[{"type":"snapshot","#,
+        r#""product_id":"A","updates":["#,
+        &levels,
+        "]}]}",
+    ];
+    let two = Fixed::parse(b"2").unwrap();
+    // With a blank more it is for the general tier.
+    for snapshot in [snapshot.concat(), snapshot.join(" ")] {
+        for _ in 0..2 {
+            assert!(decoder.decode(b"{\"channel\":").is_err());
+            let frame = decoder.decode(snapshot.as_bytes()).unwrap();
+            let Body::Level2(mut updates) = frame.body() else { panic!() };
+            let levels = updates.next().unwrap().unwrap().levels().unwrap();
+            assert_eq!(levels.size_hint(), (45_000, Some(45_000)));
+            assert_eq!(levels.filter(|level| level.as_ref().unwrap().size == two).count(), 45_000);
+            drop(frame);
+            assert_eq!(decoder.decode(UPDATE.as_bytes()).unwrap().sequence(), Some(7));
+        }
     }
 }
 
+/// What a frame says, as a third reader sees it: `serde_json`, and `rust_decimal` for numbers.
+///
+/// `None` where it sees no sound order-book frame.
+fn read_by_serde(text: &[u8]) -> Option<(u64, Vec<OwnedUpdate>)> {
+    let frame: serde_json::Value = serde_json::from_slice(text).ok()?;
+    let number = |value: &serde_json::Value| {
+        let decimal = rust_decimal::Decimal::from_str_exact(value.as_str()?).ok()?;
+        Some(decimal.normalize().to_string())
+    };
+    let level = |level: &serde_json::Value| {
+        let side = match level["side"].as_str()? {
+            "bid" => Side::Bid,
+            "offer" => Side::Ask,
+            _ => return None,
+        };
+        let event_time = level["event_time"].as_str().map(str::to_owned);
+        Some((side, number(&level["price_level"])?, number(&level["new_quantity"])?, event_time))
+    };
+    let update = |event: &serde_json::Value| {
+        let kind = match event["type"].as_str()? {
+            "snapshot" => UpdateKind::Snapshot,
+            "update" => UpdateKind::Update,
+            _ => return None,
+        };
+        let levels = event["updates"].as_array()?.iter().map(level).collect::<Option<_>>()?;
+        Some((event["product_id"].as_str()?.to_owned(), kind, levels))
+    };
+    let updates = frame["events"].as_array()?.iter().map(update).collect::<Option<_>>()?;
+    Some((frame["sequence_num"].as_u64()?, updates))
+}
+
+/// What a frame says, or `None` where it is no sound order-book frame.
+fn read_whole(frame: &Frame<'_>) -> Option<(u64, Vec<OwnedUpdate>)> {
+    let Body::Level2(updates) = frame.body() else { return None };
+    let updates = updates.map(|update| owned(update.ok()?).ok()).collect::<Option<_>>()?;
+    Some((frame.sequence()?, updates))
+}
+
+/// Checks that what the first tier takes, all readers take alike. Returns whether it took it.
+fn tiers_agree(text: &[u8]) -> bool {
+    let (mut decoder, mut general) = (Decoder::new(), Decoder::new());
+    let Ok(frame) = decoder.decode(text) else {
+        assert!(general.decode_general(text).is_err());
+        return false;
+    };
+    let shown = || String::from_utf8_lossy(text);
+    let by_general = general.decode_general(text).unwrap_or_else(|e| panic!("{e}: {}", shown()));
+    let read = read_whole(&frame);
+    assert_eq!(read, read_whole(&by_general), "{}", shown());
+    if frame.is_expected_shape() {
+        assert!(read.is_some(), "{}", shown());
+        assert_eq!(read, read_by_serde(text), "{}", shown());
+    }
+    frame.is_expected_shape()
+}
+
+#[test]
+fn the_first_tier_takes_what_the_venue_sends() {
+    assert!(tiers_agree(UPDATE.as_bytes()));
+    let with_client_id = UPDATE.replacen("\"timestamp\"", "\"client_id\":\"\",\"timestamp\"", 1);
+    assert!(tiers_agree(with_client_id.as_bytes()));
+    let snapshot = UPDATE.replacen("\"update\"", "\"snapshot\"", 1);
+    assert!(tiers_agree(snapshot.as_bytes()));
+    let start = UPDATE.find("[{\"side").unwrap();
+    let empty = format!("{}[]}}]}}", &UPDATE[..start]);
+    assert!(tiers_agree(empty.as_bytes()));
+    for number in [
+        "0",
+        "7",
+        "83277.25",
+        "12345678",
+        "0.00000001",
+        "99999999.99999999",
+        "138991023.41",
+        "9999999999",
+        "1.5",
+        "0.123456789",
+        "123456789012345678",
+        "-12.5",
+        "0.0",
+        "1.50",
+        "00.5",
+    ] {
+        assert!(tiers_agree(UPDATE.replacen("83277.25", number, 1).as_bytes()), "{number}");
+    }
+}
+
+#[test]
+fn the_first_tier_leaves_surprises_to_the_second() {
+    for (from, to) in [
+        ("\"sequence_num\":7", "\"sequence_num\":07"),
+        ("\"sequence_num\":7", "\"sequence_num\": 7"),
+        ("\"sequence_num\":7", "\"sequence_num\":99999999999999999999"),
+        ("\"sequence_num\":7", "\"sequence_num\":\"7\""),
+        ("BTC-USD", "BTC\\u002dUSD"),
+        ("BTC-USD", "B\u{e9}C-USD"),
+        ("\"0.036\"", "\"-0\""),
+        ("\"0.036\"", "\"-1\""),
+        ("\"0.036\"", "\"\""),
+        ("\"0.036\"", "\".5\""),
+        ("\"0.036\"", "\"5.\""),
+        ("\"0.036\"", "\"1.2.3\""),
+        ("\"0.036\"", "0.036"),
+        ("\"0.036\"", "\"0,036\""),
+        ("\"0.036\"", "\"0.0\u{ff13}6\""),
+        ("]}]}", "]}]} "),
+        ("]}]}", "]}]}]}"),
+        ("]}]}", "]}"),
+        ("offer", "ask"),
+        ("2026-11-02T00:00:00Z\",\"price_level\":\"83277.26", "2026\",\"price_level\":\"83277.26"),
+    ] {
+        let text = UPDATE.replacen(from, to, 1);
+        assert_ne!(text, UPDATE);
+        assert!(!tiers_agree(text.as_bytes()), "{text}");
+    }
+    // Every cut of a frame is a surprise, and an error.
+    for len in 0..UPDATE.len() {
+        assert!(!tiers_agree(&UPDATE.as_bytes()[..len]));
+    }
+}
+
+/// Numbers of every length and form that the venue might send.
+fn number_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[1-9][0-9]{0,5}\\.[0-9]{0,1}[1-9]",
+        4 => "0\\.[0-9]{0,7}[1-9]",
+        2 => Just("0".to_owned()),
+        2 => "[0-9]{1,18}",
+        1 => "[0-9]{1,9}\\.[0-9]{1,9}",
+        1 => "-?[0-9]{1,4}(\\.[0-9]{1,4})?",
+    ]
+}
+
+/// Frames of the shape that the venue sends, with any numbers.
+fn frame_text() -> impl Strategy<Value = String> {
+    let level = (any::<bool>(), number_text(), number_text());
+    let levels = proptest::collection::vec(level, 0..40);
+    (levels, 0..u64::MAX, any::<bool>(), 0usize..10).prop_map(
+        |(levels, sequence, is_snapshot, digits)| {
+            let time = format!("2026-11-02T00:00:00.{}Z", "123456789".split_at(digits.min(9)).0);
+            let levels: Vec<String> = levels
+                .into_iter()
+                .map(|(is_bid, price, size)| {
+                    let side = if is_bid { "bid" } else { "offer" };
+                    format!(
+                        "{{\"side\":\"{side}\",\"event_time\":\"{time}\",\
+                         \"price_level\":\"{price}\",\"new_quantity\":\"{size}\"}}"
+                    )
+                })
+                .collect();
+            let kind = if is_snapshot { "snapshot" } else { "update" };
+            format!(
+                "{{\"channel\":\"l2_data\",\"timestamp\":\"{time}\",\
+                 \"sequence_num\":{sequence},\"events\":[{{\"type\":\"{kind}\",\
+                 \"product_id\":\"BTC-USD\",\"updates\":[{}]}}]}}",
+                levels.join(",")
+            )
+        },
+    )
+}
+
 proptest! {
+    #[test]
+    fn both_tiers_and_serde_read_the_same(text in frame_text()) {
+        tiers_agree(text.as_bytes());
+    }
+
+    #[test]
+    fn both_tiers_and_serde_read_the_same_of_damaged_frames(
+        text in frame_text(),
+        position in any::<proptest::sample::Index>(),
+        byte in prop_oneof![any::<u8>(), proptest::sample::select(&b"0.-\",{}[]:e\\ "[..])],
+        is_inserted in any::<bool>(),
+    ) {
+        let mut text = text.into_bytes();
+        let position = position.index(text.len());
+        if is_inserted {
+            text.insert(position, byte);
+        } else {
+            text[position] = byte;
+        }
+        tiers_agree(&text);
+    }
+
     #[test]
     fn damaged_frames_never_panic(
         position in 0..UPDATE.len(),

@@ -1,0 +1,254 @@
+//! Tier 1 of the parser: one pass over exactly the shape that the venue sends.
+//!
+//! That shape is an order-book frame with one event, without whitespace, its keys in the venue's
+//! order, its levels all of one `event_time`. Anything else is not an error but a surprise: `None`
+//! is answered, and the general tier reads the frame anew. So this tier may be as narrow as it
+//! likes, as long as everything it accepts means the same to both.
+//!
+//! # Where the time goes, and where it does not
+//!
+//! - Within a frame all that stands before a level's price is the same for every level of a side:
+//!   some 65 bytes of keys, side and time. It is read once a side, and then compared as a block.
+//! - Numbers are read eight digits at a time in the lanes of a `u64`. Lengths vary from level to
+//!   level, so a loop over bytes would be mispredicted at the end of almost every number; here
+//!   the length only steers shifts.
+//! - Levels are kept as integers in memory that is used again, and nothing is applied to a book
+//!   before the whole frame was read: a surprise in its last byte has touched nothing.
+
+use std::hint::select_unpredictable;
+
+use super::frame::{LevelUpdate, UpdateKind};
+use crate::book::{Fixed, Side};
+
+/// More levels than this leave no memory behind for the next frame. Snapshots are rare.
+const MAX_RETAINED_LEVELS: usize = 8_192;
+
+/// The longest name of a product and the longest time that are looked for before giving up.
+const MAX_TEXT_LEN: usize = 64;
+
+/// Memory that is used again for every frame.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    levels: Vec<ReadLevel>,
+}
+
+/// A level as read: 24 bytes, whatever the length of its text.
+#[derive(Clone, Copy, Debug)]
+struct ReadLevel {
+    price_mantissa: i64,
+    size_mantissa: i64,
+    price_scale: u8,
+    size_scale: u8,
+    side: Side,
+}
+
+/// An order-book frame of the expected shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ExpectedFrame<'a> {
+    pub(super) sequence: u64,
+    pub(super) kind: UpdateKind,
+    pub(super) product_id: &'a str,
+    event_time: Option<&'a str>,
+    levels: &'a [ReadLevel],
+}
+
+impl<'a> ExpectedFrame<'a> {
+    pub(super) fn level_count(&self) -> usize {
+        self.levels.len()
+    }
+
+    #[inline]
+    pub(super) fn level(&self, index: usize) -> Option<LevelUpdate<'a>> {
+        let level = self.levels.get(index)?;
+        Some(LevelUpdate {
+            side: level.side,
+            price: Fixed::from_parts(level.price_mantissa, level.price_scale),
+            size: Fixed::from_parts(level.size_mantissa, level.size_scale),
+            event_time: self.event_time,
+        })
+    }
+}
+
+impl Scratch {
+    /// Reads a frame, or answers `None` if it is not exactly of the expected shape.
+    pub(super) fn decode<'a>(&'a mut self, text: &'a [u8]) -> Option<ExpectedFrame<'a>> {
+        if self.levels.capacity() > MAX_RETAINED_LEVELS {
+            self.levels = Vec::new();
+        }
+        self.levels.clear();
+        let rest = text.strip_prefix(br#"{"channel":"l2_data","#)?;
+        let rest = match rest.strip_prefix(br#""client_id":""#) {
+            Some(rest) => take_text(rest)?.1.strip_prefix(b",")?,
+            None => rest,
+        };
+        let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
+        let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
+        let rest = rest.strip_prefix(br#","events":[{"type":""#)?;
+        let (kind, rest) = match rest.strip_prefix(b"update") {
+            Some(rest) => (UpdateKind::Update, rest),
+            None => (UpdateKind::Snapshot, rest.strip_prefix(b"snapshot")?),
+        };
+        let (product_id, rest) = take_text(rest.strip_prefix(br#"","product_id":""#)?)?;
+        let rest = rest.strip_prefix(br#","updates":["#)?;
+        let (event_time, rest) = match rest.strip_prefix(b"]") {
+            Some(rest) => (None, rest),
+            None => self.take_levels(rest)?,
+        };
+        if rest != b"}]}" {
+            return None;
+        }
+        let product_id = str::from_utf8(product_id).ok()?;
+        let event_time = event_time.and_then(|time| str::from_utf8(time).ok());
+        Some(ExpectedFrame { sequence, kind, product_id, event_time, levels: &self.levels })
+    }
+
+    /// Reads levels up to the bracket that ends them; returns their time, and what follows.
+    fn take_levels<'a>(&mut self, text: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
+        let (mut side, mut intro, event_time) = take_intro(text)?;
+        let mut rest = text;
+        loop {
+            if !rest.starts_with(intro) {
+                let time;
+                (side, intro, time) = take_intro(rest)?;
+                if time != event_time {
+                    return None;
+                }
+            }
+            rest = &rest[intro.len()..];
+            let price = take_number(rest)?;
+            rest = rest[price.len..].strip_prefix(br#"","new_quantity":""#)?;
+            let size = take_number(rest)?;
+            // A sign on a size is malformed even before a zero, which the number does not show.
+            if size.mantissa < 0 || rest[0] == b'-' {
+                return None;
+            }
+            self.levels.push(ReadLevel {
+                price_mantissa: price.mantissa,
+                size_mantissa: size.mantissa,
+                price_scale: price.scale,
+                size_scale: size.scale,
+                side,
+            });
+            rest = match &rest[size.len..] {
+                [b'"', b'}', b',', rest @ ..] => rest,
+                [b'"', b'}', b']', rest @ ..] => return Some((Some(event_time), rest)),
+                _ => return None,
+            };
+        }
+    }
+}
+
+/// Reads all of a level that stands before its price; returns its side, all of that, and its time.
+#[cold]
+fn take_intro(text: &[u8]) -> Option<(Side, &[u8], &[u8])> {
+    let rest = text.strip_prefix(br#"{"side":""#)?;
+    let (side, rest) = match rest.strip_prefix(b"bid") {
+        Some(rest) => (Side::Bid, rest),
+        None => (Side::Ask, rest.strip_prefix(b"offer")?),
+    };
+    let (event_time, rest) = take_text(rest.strip_prefix(br#"","event_time":""#)?)?;
+    let rest = rest.strip_prefix(br#","price_level":""#)?;
+    Some((side, &text[..text.len() - rest.len()], event_time))
+}
+
+/// Reads the rest of a string, and its closing quote, if it is short and plain ASCII.
+fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let window = &text[..text.len().min(MAX_TEXT_LEN)];
+    let len =
+        window.iter().position(|byte| !(b' '..=b'~').contains(byte) || b"\"\\".contains(byte))?;
+    let rest = text[len..].strip_prefix(b"\"")?;
+    Some((&text[..len], rest))
+}
+
+/// Reads a whole number of at most 19 digits, as JSON writes it.
+fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
+    let len = text.iter().take(20).position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = text.split_at(len);
+    if len == 0 || (len > 1 && digits[0] == b'0') {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
+    Some((number, rest))
+}
+
+/// `0` in every lane.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// Powers of ten for the fractions that are read in one go.
+const POW10: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// A number in its shortest form, and the length of its text.
+#[derive(Clone, Copy)]
+struct ReadNumber {
+    mantissa: i64,
+    scale: u8,
+    len: usize,
+}
+
+/// Reads a number up to its closing quote: up to eight digits, and up to eight after a point.
+#[inline(always)]
+fn take_number(text: &[u8]) -> Option<ReadNumber> {
+    let Some(head) = text.first_chunk::<18>() else {
+        return take_other_number(text);
+    };
+    let (whole, whole_len) = leading_digits(block_at(head, 0));
+    let (fraction, fraction_len) = leading_digits(block_at(head, whole_len + 1));
+    // Half of all sizes are a bare zero, and a third of all prices have no point. No predictor
+    // learns which, so the digits behind the point are read in any case, and dropped.
+    let has_point = head[whole_len] == b'.';
+    let scale = select_unpredictable(has_point, fraction_len, 0);
+    let fraction = select_unpredictable(has_point, fraction, 0);
+    let len = whole_len + scale + usize::from(has_point);
+    // Taken by nothing that the venue was seen to send: no digit on either side of the point, a
+    // zero at the end of the fraction, more than eight digits, a sign.
+    let is_odd = (whole_len == 0)
+        | (head[len] != b'"')
+        | (has_point & ((scale == 0) | (head[len.max(1) - 1] == b'0')));
+    if is_odd {
+        return take_other_number(text);
+    }
+    // Sixteen digits fit an `i64`, and eight decimals a `u8`.
+    let mantissa = (whole * POW10[scale] + fraction).cast_signed();
+    Some(ReadNumber { mantissa, scale: scale as u8, len })
+}
+
+/// Returns the eight bytes that begin at a place.
+#[inline(always)]
+fn block_at(text: &[u8; 18], at: usize) -> [u8; 8] {
+    let mut block = [0; 8];
+    block.copy_from_slice(&text[at..at + 8]);
+    block
+}
+
+/// Reads the digits that a block of text begins with, at most eight, and counts them.
+#[inline(always)]
+fn leading_digits(text: [u8; 8]) -> (u64, usize) {
+    // Digits become 0 to 9; everything else is larger, and gets the top bit of its lane set. A
+    // carry out of a lane can only come from one that is no digit, so the first is always right.
+    let lanes = u64::from_le_bytes(text) ^ ZEROS;
+    let others = (lanes.wrapping_add(0x7676_7676_7676_7676) | lanes) & 0x8080_8080_8080_8080;
+    let len = (others.trailing_zeros() / 8) as usize;
+    // Moves the digits to the end, and zeros in before them. Shifting in two steps drops all
+    // lanes when there are no digits.
+    let lanes = (lanes << (56 - 8 * len.min(7))) << (8 * usize::from(len < 8));
+    (fold_digits(lanes), len)
+}
+
+/// Returns the number of eight digits, one in each lane, the first in the lowest.
+#[inline(always)]
+const fn fold_digits(lanes: u64) -> u64 {
+    // Neighbours become pairs, then both halves are weighed and added in one multiplication each.
+    let pairs = (lanes * 10).wrapping_add(lanes >> 8);
+    let even = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
+    let odd = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
+    even.wrapping_add(odd) >> 32
+}
+
+/// Reads a number of any other length and form.
+#[cold]
+#[inline(never)]
+fn take_other_number(text: &[u8]) -> Option<ReadNumber> {
+    let (digits, _) = take_text(text)?;
+    let number = Fixed::parse(digits).ok()?;
+    Some(ReadNumber { mantissa: number.mantissa(), scale: number.scale(), len: digits.len() })
+}
