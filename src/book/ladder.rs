@@ -1,13 +1,46 @@
-//! One side of a book: a `BTreeMap` from price ticks to size, best price first.
+//! One side of a book: a `BTreeMap` from price ticks to size, with a dense window at its best end.
 //!
-//! Bids are filed under the negated price. The best level is then the first of the map on both
-//! sides, and one code path serves both.
+//! Bids are filed under the negated price. The best level is then the first on both sides, and one
+//! code path serves both.
+//!
+//! # The window
+//!
+//! Changes crowd near the touch and levels do not, so the ticks there lie in an array
+//! ([`window`](super::window)) and all others in the tree. One rule joins the two: **no level of
+//! the tree is better than the end of the window.** The best level is thus always the window's
+//! first, and iteration is the window's levels and then the tree's.
+//!
+//! The window moves when the market does: when a level comes that is better than its start, when
+//! the best has moved past its middle, when it runs empty. Each time only the levels that enter or
+//! leave it are touched, and it comes to stand so that the market has to move by an eighth of it
+//! one way, or three eighths the other, before the next move.
+//!
+//! Its capacity is chosen at a snapshot, and when the book has grown fourfold since: enough for
+//! the best [`WINDOW_LEVELS`] levels, but no more than [`MAX_SLOTS_PER_LEVEL`] slots of eight
+//! bytes for each level of the side. Measured on the generated BTC-USD stream (45,000 levels) and
+//! a recording of another venue's: see `benches/book.rs`.
 
 use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 
 use super::level::{Level, Side};
 use super::ticks::{decimal, decimal_unsigned};
+use super::window::{MIN_CAPACITY, Window};
+
+/// How many of the best levels the window is to hold.
+const WINDOW_LEVELS: usize = 1_024;
+
+/// The most slots of the window for each level of the side, which bounds its memory.
+const MAX_SLOTS_PER_LEVEL: usize = 22;
+
+/// The largest window: 2 MiB a side.
+const MAX_CAPACITY: usize = 1 << 18;
+
+/// A side with fewer levels than this has no window yet; a small tree is as fast.
+const MIN_LEVELS_FOR_WINDOW: usize = 16;
+
+/// After growing by this factor a side chooses its window anew.
+const REBUILD_GROWTH: usize = 4;
 
 /// What [`Book::set`](super::Book::set) did to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,74 +59,266 @@ pub enum Change {
     Unchanged,
 }
 
+impl Change {
+    /// Says what replacing one size by another was; zero is no level.
+    #[inline]
+    const fn between(before: u64, after: u64) -> Self {
+        match (before, after) {
+            (0, 0) => Self::Absent,
+            (0, _) => Self::Inserted,
+            (_, 0) => Self::Removed,
+            _ if before == after => Self::Unchanged,
+            _ => Self::Resized,
+        }
+    }
+}
+
 /// The levels of one side, keyed by price in ticks.
 #[derive(Clone, Debug)]
 pub(crate) struct Ladder {
     side: Side,
-    levels: BTreeMap<i64, u64>,
+    window: Window,
+    /// The levels behind the end of the window. None is better.
+    outside: BTreeMap<i64, u64>,
+    /// With this many levels the window is chosen anew.
+    rebuild_at: usize,
 }
 
 impl Ladder {
-    pub(crate) const fn new(side: Side) -> Self {
-        Self { side, levels: BTreeMap::new() }
+    pub(crate) fn new(side: Side) -> Self {
+        Self {
+            side,
+            window: Window::none(),
+            outside: BTreeMap::new(),
+            rebuild_at: MIN_LEVELS_FOR_WINDOW,
+        }
     }
 
     /// Builds a ladder of many levels at once. Of equal prices the last wins; zero is no level.
-    pub(crate) fn from_levels(side: Side, levels: Vec<(i64, u64)>) -> Self {
-        // The standard library sorts (a single pass when the venue sent the levels in order),
-        // keeps the last of equal keys and fills the tree from the bottom.
-        let mut levels: BTreeMap<i64, u64> =
-            levels.into_iter().map(|(ticks, size)| (key(side, ticks), size)).collect();
-        levels.retain(|_, size| *size != 0);
-        Self { side, levels }
+    pub(crate) fn from_levels(side: Side, mut levels: Vec<(i64, u64)>) -> Self {
+        for (ticks, _) in &mut levels {
+            *ticks = key(side, *ticks);
+        }
+        // A single pass when the venue sent the levels in order, which it does.
+        levels.sort_by_key(|(key, _)| *key);
+        levels.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                kept.1 = later.1;
+            }
+            is_same
+        });
+        levels.retain(|(_, size)| *size != 0);
+        Self::from_sorted(side, levels)
     }
 
     /// Sets the size at a price; zero removes the level.
     #[inline]
     pub(crate) fn set(&mut self, ticks: i64, size: u64) -> Change {
         let key = key(self.side, ticks);
-        if size == 0 {
-            return match self.levels.remove(&key) {
-                Some(_) => Change::Removed,
-                None => Change::Absent,
-            };
+        if self.window.covers(key) {
+            let before = self.window.set(key, size);
+            if before != 0 && size == 0 {
+                self.follow_market();
+            }
+            return Change::between(before, size);
         }
-        match self.levels.insert(key, size) {
-            None => Change::Inserted,
-            Some(before) if before == size => Change::Unchanged,
-            Some(_) => Change::Resized,
-        }
+        self.set_outside(key, size)
     }
 
     /// Multiplies every price and size, or returns `None` if one of them does not fit.
     pub(crate) fn rescaled(&self, price_factor: i64, size_factor: u64) -> Option<Self> {
         let levels = self
-            .levels
-            .iter()
+            .entries()
             .map(|(key, size)| {
                 Some((key.checked_mul(price_factor)?, size.checked_mul(size_factor)?))
             })
-            .collect::<Option<BTreeMap<_, _>>>()?;
-        Some(Self { side: self.side, levels })
+            .collect::<Option<Vec<_>>>()?;
+        Some(Self::from_sorted(self.side, levels))
     }
 
     /// Returns the best level as price ticks and size.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, u64)> {
-        self.levels.first_key_value().map(|(&stored, &size)| (key(self.side, stored), size))
+        match self.window.first() {
+            Some(first) => Some((key(self.side, first), self.window.size(first))),
+            // There is no window yet, or no level at all.
+            None => self.outside.first_key_value().map(|(k, size)| (key(self.side, *k), *size)),
+        }
     }
 
     pub(crate) fn size_at(&self, ticks: i64) -> Option<u64> {
-        self.levels.get(&key(self.side, ticks)).copied()
+        let key = key(self.side, ticks);
+        if self.window.covers(key) {
+            let size = self.window.size(key);
+            return (size != 0).then_some(size);
+        }
+        self.outside.get(&key).copied()
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.levels.len()
+        self.window.len() + self.outside.len()
     }
 
     /// Iterates over the levels, best first, as decimals at the given scales.
     pub(crate) fn iter(&self, price_scale: u8, size_scale: u8) -> Levels<'_> {
-        Levels { side: self.side, price_scale, size_scale, levels: self.levels.iter() }
+        Levels { side: self.side, price_scale, size_scale, entries: self.entries() }
+    }
+
+    /// Sets the size at a key that the window does not cover.
+    fn set_outside(&mut self, key: i64, size: u64) -> Change {
+        if self.window.capacity() > 0 && key < self.window.base() {
+            if size == 0 {
+                return Change::Absent;
+            }
+            // Better than all there is: the window has to begin before it.
+            self.move_window(self.base_for(key));
+            return Change::between(self.window.set(key, size), size);
+        }
+        let before = if size == 0 {
+            self.outside.remove(&key).unwrap_or_default()
+        } else {
+            self.outside.insert(key, size).unwrap_or_default()
+        };
+        if before == 0 && self.len() >= self.rebuild_at {
+            *self = Self::from_sorted(self.side, self.entries().collect());
+        }
+        Change::between(before, size)
+    }
+
+    /// Moves the window after its first level left, if the next is too far from its start.
+    #[inline]
+    fn follow_market(&mut self) {
+        let half = self.window.capacity() as u64 / 2;
+        match self.window.first() {
+            Some(first) if first.abs_diff(self.window.base()) <= half => {}
+            Some(first) => self.move_window(self.base_for(first)),
+            None => self.refill_window(),
+        }
+    }
+
+    #[cold]
+    fn refill_window(&mut self) {
+        if let Some((&first, _)) = self.outside.first_key_value() {
+            self.move_window(self.base_for(first));
+        }
+    }
+
+    /// Returns where the window has to begin for the market to have room when this is the best.
+    fn base_for(&self, best: i64) -> i64 {
+        best.saturating_sub_unsigned(self.window.capacity() as u64 / 8)
+    }
+
+    /// Moves the window, and the levels that leave or enter it. Its levels before the new start
+    /// have to be gone.
+    #[cold]
+    fn move_window(&mut self, base: i64) {
+        if base < self.window.base() {
+            let end = base.saturating_add_unsigned(self.window.capacity() as u64);
+            while let Some(last) = self.window.last().filter(|last| *last >= end) {
+                self.outside.insert(last, self.window.set(last, 0));
+            }
+        }
+        self.window.move_to(base);
+        while let Some(entry) = self.outside.first_entry() {
+            if !self.window.covers(*entry.key()) {
+                break;
+            }
+            let (key, size) = entry.remove_entry();
+            self.window.set(key, size);
+        }
+    }
+
+    /// Builds a ladder of levels in the order of their keys, without repeats and zeros.
+    fn from_sorted(side: Side, levels: Vec<(i64, u64)>) -> Self {
+        let rebuild_at = MIN_LEVELS_FOR_WINDOW.max(levels.len() * REBUILD_GROWTH);
+        let Some(capacity) = window_capacity(&levels) else {
+            let outside = levels.into_iter().collect();
+            return Self { side, window: Window::none(), outside, rebuild_at };
+        };
+        let mut ladder =
+            Self { side, window: Window::new(0, capacity), outside: BTreeMap::new(), rebuild_at };
+        let base = levels.first().map_or(0, |(best, _)| ladder.base_for(*best));
+        ladder.window.move_to(base);
+        let inside = levels.partition_point(|(key, _)| ladder.window.covers(*key));
+        for (key, size) in &levels[..inside] {
+            ladder.window.set(*key, *size);
+        }
+        ladder.outside = levels[inside..].iter().copied().collect();
+        ladder
+    }
+
+    fn entries(&self) -> Entries<'_> {
+        Entries {
+            window: &self.window,
+            left: self.window.len(),
+            front: self.window.first(),
+            back: None,
+            outside: self.outside.iter(),
+        }
+    }
+}
+
+/// Chooses how many ticks the window is to cover, or `None` for a side too small to have one.
+fn window_capacity(levels: &[(i64, u64)]) -> Option<usize> {
+    if levels.len() < MIN_LEVELS_FOR_WINDOW {
+        return None;
+    }
+    let last = levels[levels.len().min(WINDOW_LEVELS) - 1].0;
+    let span = usize::try_from(last.abs_diff(levels[0].0)).unwrap_or(usize::MAX);
+    // Room for the eighth of it that lies before the best.
+    let wanted = span.saturating_add(span / 4).checked_next_power_of_two().unwrap_or(MAX_CAPACITY);
+    let affordable = (levels.len() * MAX_SLOTS_PER_LEVEL + 1).next_power_of_two() / 2;
+    Some(wanted.min(affordable).clamp(MIN_CAPACITY, MAX_CAPACITY))
+}
+
+/// Keys and sizes, best first.
+#[derive(Clone, Debug)]
+struct Entries<'a> {
+    window: &'a Window,
+    /// How many levels of the window are left.
+    left: usize,
+    /// The next key of the window from the front, if any are left.
+    front: Option<i64>,
+    /// The next key of the window from the back, once one was asked for.
+    back: Option<i64>,
+    outside: btree_map::Iter<'a, i64, u64>,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = (i64, u64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(i64, u64)> {
+        if self.left == 0 {
+            return self.outside.next().map(|(key, size)| (*key, *size));
+        }
+        self.left -= 1;
+        let key = self.front?;
+        if self.left > 0 {
+            self.front = self.window.after(key);
+        }
+        Some((key, self.window.size(key)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.left + self.outside.len();
+        (left, Some(left))
+    }
+}
+
+impl DoubleEndedIterator for Entries<'_> {
+    fn next_back(&mut self) -> Option<(i64, u64)> {
+        if let Some((key, size)) = self.outside.next_back() {
+            return Some((*key, *size));
+        }
+        self.left = self.left.checked_sub(1)?;
+        let key = self.back.or_else(|| self.window.last())?;
+        if self.left > 0 {
+            self.back = self.window.before(key);
+        }
+        Some((key, self.window.size(key)))
     }
 }
 
@@ -103,11 +328,12 @@ pub struct Levels<'a> {
     side: Side,
     price_scale: u8,
     size_scale: u8,
-    levels: btree_map::Iter<'a, i64, u64>,
+    entries: Entries<'a>,
 }
 
 impl Levels<'_> {
-    fn level(&self, (&stored, &size): (&i64, &u64)) -> Level {
+    #[inline]
+    fn level(&self, (stored, size): (i64, u64)) -> Level {
         Level {
             price: decimal(key(self.side, stored), self.price_scale),
             size: decimal_unsigned(size, self.size_scale),
@@ -118,18 +344,19 @@ impl Levels<'_> {
 impl Iterator for Levels<'_> {
     type Item = Level;
 
+    #[inline]
     fn next(&mut self) -> Option<Level> {
-        self.levels.next().map(|entry| self.level(entry))
+        self.entries.next().map(|entry| self.level(entry))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.levels.size_hint()
+        self.entries.size_hint()
     }
 }
 
 impl DoubleEndedIterator for Levels<'_> {
     fn next_back(&mut self) -> Option<Level> {
-        self.levels.next_back().map(|entry| self.level(entry))
+        self.entries.next_back().map(|entry| self.level(entry))
     }
 }
 
@@ -145,5 +372,157 @@ const fn key(side: Side, ticks: i64) -> i64 {
     match side {
         Side::Bid => -ticks,
         Side::Ask => ticks,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ladder beside the plain tree that it has to equal.
+    struct Pair {
+        ladder: Ladder,
+        naive: BTreeMap<i64, u64>,
+    }
+
+    impl Pair {
+        fn new(side: Side) -> Self {
+            Self { ladder: Ladder::new(side), naive: BTreeMap::new() }
+        }
+
+        fn set(&mut self, ticks: i64, size: u64) {
+            let before = match size {
+                0 => self.naive.remove(&key(self.ladder.side, ticks)),
+                _ => self.naive.insert(key(self.ladder.side, ticks), size),
+            };
+            let expected = Change::between(before.unwrap_or_default(), size);
+            assert_eq!(self.ladder.set(ticks, size), expected, "{ticks} {size}");
+            self.assert_ends_equal();
+        }
+
+        fn assert_ends_equal(&self) {
+            let side = self.ladder.side;
+            let best = self.naive.first_key_value().map(|(k, size)| (key(side, *k), *size));
+            assert_eq!(self.ladder.best(), best);
+            assert_eq!(self.ladder.len(), self.naive.len());
+        }
+
+        fn assert_equal(&self) {
+            self.assert_ends_equal();
+            assert!(self.ladder.entries().eq(self.naive.iter().map(|(k, size)| (*k, *size))));
+            let backwards = self.naive.iter().rev().map(|(k, size)| (*k, *size));
+            assert!(self.ladder.entries().rev().eq(backwards));
+            for (stored, size) in self.naive.iter().take(20) {
+                let ticks = key(self.ladder.side, *stored);
+                assert_eq!(self.ladder.size_at(ticks), Some(*size));
+            }
+            let window = &self.ladder.window;
+            let first_outside = self.ladder.outside.keys().next();
+            assert!(first_outside.is_none_or(|k| *k > window.base() || window.capacity() == 0));
+            assert!(first_outside.is_none_or(|k| !window.covers(*k)));
+        }
+    }
+
+    /// Millions of random operations around a price that wanders, jumps and comes back, on both
+    /// sides, at several densities.
+    #[test]
+    fn equals_a_plain_tree_over_millions_of_operations() {
+        for (seed, spread) in [(1, 40u64), (2, 3_000), (3, 60_000), (4, 5_000_000)] {
+            println!("seed {seed}, spread {spread}");
+            let mut rng = fastrand::Rng::with_seed(seed);
+            for side in [Side::Bid, Side::Ask] {
+                let mut pair = Pair::new(side);
+                let mut middle = 8_300_000i64;
+                for step in 0..400_000u32 {
+                    middle += rng.i64(-20..=20);
+                    if step % 20_000 == 19_999 {
+                        middle += rng.i64(-1_000_000..=1_000_000);
+                    }
+                    // Squaring a fraction crowds the operations near the middle.
+                    let far = rng.u64(0..=1_000);
+                    let distance = (spread * far * far / 1_000_000) as i64;
+                    let away = if side == Side::Bid { -distance } else { distance };
+                    let size = if rng.u8(0..10) < 5 { 0 } else { rng.u64(1..1_000_000) };
+                    pair.set(middle + away, size);
+                    if step % 10_000 == 0 {
+                        pair.assert_equal();
+                        pair.ladder = pair.ladder.clone();
+                    }
+                }
+                pair.assert_equal();
+                // Take everything away from the best end, which moves the window through it all.
+                while let Some((ticks, _)) = pair.ladder.best() {
+                    pair.set(ticks, 0);
+                }
+                pair.assert_equal();
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_prices_like_any_other() {
+        for side in [Side::Bid, Side::Ask] {
+            let mut pair = Pair::new(side);
+            for ticks in 0..100 {
+                pair.set(ticks * 3, 1);
+            }
+            assert!(pair.ladder.window.capacity() > 0);
+            for ticks in [i64::MAX, -i64::MAX, i64::MAX - 1, 1 - i64::MAX, 0, i64::MAX / 2] {
+                pair.set(ticks, 7);
+                pair.assert_equal();
+            }
+            for ticks in [-i64::MAX, i64::MAX, 1 - i64::MAX, i64::MAX - 1] {
+                pair.set(ticks, 0);
+                pair.assert_equal();
+            }
+            while let Some((ticks, _)) = pair.ladder.best() {
+                pair.set(ticks, 0);
+                pair.assert_ends_equal();
+            }
+        }
+    }
+
+    #[test]
+    fn a_window_costs_a_bounded_number_of_bytes_a_level() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for level_count in [200, 1_500, 22_500] {
+            for gap in [1, 25, 200, 5_000] {
+                let mut ticks = 8_300_000;
+                let levels: Vec<(i64, u64)> = (0..level_count)
+                    .map(|_| {
+                        ticks += rng.i64(1..=2 * gap);
+                        (ticks, 1)
+                    })
+                    .collect();
+                let ladder = Ladder::from_levels(Side::Ask, levels);
+                let slots = ladder.window.capacity();
+                assert!(slots <= MIN_CAPACITY.max(MAX_SLOTS_PER_LEVEL * level_count), "{slots}");
+                assert_eq!(ladder.len(), level_count);
+            }
+        }
+    }
+
+    #[test]
+    fn iterating_from_both_ends_meets_in_the_middle() {
+        let levels: Vec<(i64, u64)> = (0..500).map(|i| (i * 40, 1)).collect();
+        let ladder = Ladder::from_levels(Side::Ask, levels);
+        assert!(ladder.window.len() > 0 && !ladder.outside.is_empty());
+        let mut entries = ladder.entries();
+        let mut seen = Vec::new();
+        while let Some((front, _)) = entries.next() {
+            seen.push(front);
+            assert_eq!(entries.len_left(), entries.size_hint().0);
+            if let Some((back, _)) = entries.next_back() {
+                seen.push(back);
+            }
+        }
+        seen.sort_unstable();
+        assert!(seen.into_iter().eq((0..500).map(|i| i * 40)));
+    }
+
+    impl Entries<'_> {
+        fn len_left(&self) -> usize {
+            self.clone().count()
+        }
     }
 }

@@ -10,6 +10,7 @@
 mod ladder;
 mod level;
 mod ticks;
+mod window;
 
 use std::fmt;
 
@@ -57,13 +58,13 @@ pub struct Book {
 impl Book {
     /// Returns an empty book that holds at most [`MAX_LEVELS_PER_SIDE`] levels a side.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
         Self::with_max_levels(MAX_LEVELS_PER_SIDE)
     }
 
     /// Returns an empty book that holds at most `max_levels` levels a side.
     #[must_use]
-    pub const fn with_max_levels(max_levels: usize) -> Self {
+    pub fn with_max_levels(max_levels: usize) -> Self {
         Self {
             bids: Ladder::new(Side::Bid),
             asks: Ladder::new(Side::Ask),

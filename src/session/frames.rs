@@ -242,32 +242,31 @@ fn apply<'f>(
         }
         (UpdateKind::Snapshot, _) => {
             let mut snapshot = Snapshot::new(max_levels);
-            for level in update.levels()? {
-                let level = level?;
-                snapshot.push(level.side, level.price, level.size)?;
+            update.levels()?.try_take_each(|level| {
                 touched.event_time = level.event_time;
-            }
+                snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
+            })?;
             subscription.book.replace(snapshot);
             subscription.stage = Stage::Live;
             touched.is_replaced = true;
         }
         (UpdateKind::Update, Stage::Live) => {
-            for level in update.levels()? {
-                let level = level?;
-                stats.updates += 1;
-                subscription.stats.updates += 1;
-                match subscription.book.set(level.side, level.price, level.size)? {
-                    Change::Absent => {
-                        stats.orphan_deletes += 1;
-                        subscription.stats.orphan_deletes += 1;
-                    }
-                    Change::Inserted | Change::Removed | Change::Resized => {
-                        touched.is_changed = true;
-                    }
-                    Change::Unchanged => {}
-                }
+            let (mut level_count, mut absent_count, mut unchanged_count) = (0, 0, 0);
+            let book = &mut subscription.book;
+            let applied = update.levels()?.try_take_each(|level| {
                 touched.event_time = level.event_time;
-            }
+                let change = book.set(level.side, level.price, level.size)?;
+                level_count += 1;
+                absent_count += u64::from(change == Change::Absent);
+                unchanged_count += u64::from(change == Change::Unchanged);
+                Ok::<(), Fault>(())
+            });
+            touched.is_changed |= level_count > absent_count + unchanged_count;
+            stats.updates += level_count;
+            stats.orphan_deletes += absent_count;
+            subscription.stats.updates += level_count;
+            subscription.stats.orphan_deletes += absent_count;
+            applied?;
         }
         (UpdateKind::Update, Stage::Awaiting { is_first: true, .. }) => {
             return Err(Fault::Premature);

@@ -59,12 +59,17 @@ impl<'a> ExpectedFrame<'a> {
 
     #[inline]
     pub(super) fn level(&self, index: usize) -> Option<LevelUpdate<'a>> {
-        let level = self.levels.get(index)?;
-        Some(LevelUpdate {
+        self.levels_from(index).next()
+    }
+
+    #[inline]
+    pub(super) fn levels_from(&self, index: usize) -> impl Iterator<Item = LevelUpdate<'a>> {
+        let event_time = self.event_time;
+        self.levels.get(index..).unwrap_or_default().iter().map(move |level| LevelUpdate {
             side: level.side,
             price: Fixed::from_parts(level.price_mantissa, level.price_scale),
             size: Fixed::from_parts(level.size_mantissa, level.size_scale),
-            event_time: self.event_time,
+            event_time,
         })
     }
 }
@@ -153,11 +158,40 @@ fn take_intro(text: &[u8]) -> Option<(Side, &[u8], &[u8])> {
 
 /// Reads the rest of a string, and its closing quote, if it is short and plain ASCII.
 fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let window = &text[..text.len().min(MAX_TEXT_LEN)];
-    let len =
-        window.iter().position(|byte| !(b' '..=b'~').contains(byte) || b"\"\\".contains(byte))?;
-    let rest = text[len..].strip_prefix(b"\"")?;
-    Some((&text[..len], rest))
+    let mut len = 0;
+    while len <= MAX_TEXT_LEN {
+        let rest = text.get(len..)?;
+        // At the end of the frame, zeros stand in for what is missing, and end the text.
+        let block = rest
+            .first_chunk()
+            .copied()
+            .unwrap_or_else(|| std::array::from_fn(|i| rest.get(i).copied().unwrap_or_default()));
+        let others = not_plain(u64::from_le_bytes(block));
+        len += (others.trailing_zeros() / 8) as usize;
+        if others != 0 {
+            let rest = text[len..].strip_prefix(b"\"")?;
+            return Some((&text[..len], rest));
+        }
+    }
+    None
+}
+
+/// Marks the lanes of all bytes that are a quote, a backslash, a control character or not ASCII.
+/// The lowest mark is always right; one above it may be a carry.
+#[inline(always)]
+const fn not_plain(lanes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x80 * ONES;
+    let quotes = lanes ^ (b'"' as u64 * ONES);
+    let backslashes = lanes ^ (b'\\' as u64 * ONES);
+    let deletes = lanes ^ (0x7f * ONES);
+    let controls = lanes.wrapping_sub(0x20 * ONES);
+    (quotes.wrapping_sub(ONES) & !quotes
+        | backslashes.wrapping_sub(ONES) & !backslashes
+        | deletes.wrapping_sub(ONES) & !deletes
+        | controls & !lanes
+        | lanes)
+        & TOPS
 }
 
 /// Reads a whole number of at most 19 digits, as JSON writes it.

@@ -269,6 +269,31 @@ enum Levels<'f> {
     },
 }
 
+impl<'f> LevelUpdates<'f> {
+    /// Hands every level that is left to `take`, until one of them is an error.
+    ///
+    /// The same as a loop over the iterator, but the tier that read the frame is told apart once
+    /// instead of for every level.
+    ///
+    /// # Errors
+    /// The first error of a level or of `take`.
+    #[inline]
+    pub fn try_take_each<E: From<DecodeError>>(
+        self,
+        mut take: impl FnMut(LevelUpdate<'f>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.levels {
+            Levels::Expected { frame, next } => frame.levels_from(next).try_for_each(take),
+            Levels::General { elements, mut offset } => {
+                for level in elements {
+                    take(LevelUpdate::read(level, &mut offset)?)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
 impl<'f> Iterator for LevelUpdates<'f> {
     type Item = Result<LevelUpdate<'f>, DecodeError>;
 

@@ -55,10 +55,14 @@ impl UnixNanos {
         else {
             return None;
         };
-        let year = digits(&[y0, y1, y2, y3])?;
-        let (month, day) = (digits(&[mo0, mo1])?, digits(&[d0, d1])?);
-        let (hour, minute) = (digits(&[h0, h1])?, digits(&[mi0, mi1])?);
-        let second = digits(&[s0, s1])?;
+        let all = [y0, y1, y2, y3, mo0, mo1, d0, d1, h0, h1, mi0, mi1, s0, s1];
+        if !all.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let pair = |tens: u8, ones: u8| u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
+        let year = pair(y0, y1) * 100 + pair(y2, y3);
+        let (month, day) = (pair(mo0, mo1), pair(d0, d1));
+        let (hour, minute, second) = (pair(h0, h1), pair(mi0, mi1), pair(s0, s1));
         if hour > 23 || minute > 59 || second > 60 {
             return None;
         }
@@ -83,13 +87,16 @@ fn digits(text: &[u8]) -> Option<u64> {
 
 /// Reads `Z` or `.` with 1 to 9 digits and `Z`.
 fn fraction_nanos(tail: &[u8]) -> Option<u64> {
+    /// What is missing to nine digits, by how many there are.
+    const SCALES: [u64; 10] =
+        [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
     let fraction = match tail {
         [b'Z'] => return Some(0),
         [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => fraction,
         _ => return None,
     };
-    let missing_digits = u32::try_from(9 - fraction.len()).ok()?;
-    Some(digits(fraction)? * 10u64.pow(missing_digits))
+    Some(digits(fraction)? * SCALES[fraction.len()])
 }
 
 /// Returns the days from 1970-01-01 to a date of the Gregorian calendar.
