@@ -101,7 +101,7 @@ impl Machine {
                 Ok(update) => update,
                 Err(error) => return self.lose_to_undecodable(now, error),
             };
-            let Some(index) = self.index_of(now, update.product_id()) else {
+            let Some(index) = self.index_of(now, &update) else {
                 self.stats.unasked += 1;
                 continue;
             };
@@ -128,7 +128,7 @@ impl Machine {
             }
         }
         for touched in touched {
-            if self.is_open() {
+            if self.is_open() && !touched.is_duplicate {
                 self.finish(now, sequence, &touched);
             }
         }
@@ -150,7 +150,12 @@ impl Machine {
         subscription.publish(FrameOrigin { sequence, event_time, received: now });
         if touched.is_changed || touched.is_replaced {
             subscription.last_change = now;
-            subscription.is_quiet_reported = false;
+            // While its quiet is reported a product has no timer, or a later one.
+            if std::mem::take(&mut subscription.is_quiet_reported)
+                && let Some(due) = self.product_due(index)
+            {
+                self.arm_product_timer(due);
+            }
         }
         if touched.is_replaced {
             self.synced(now, index, sequence);
@@ -165,6 +170,7 @@ impl Machine {
             subscription.status = Status::Live;
             subscription.since = now;
         }
+        subscription.refusals = 0;
         if std::mem::take(&mut subscription.is_healing) {
             subscription.stats.resyncs += 1;
             self.stats.resyncs += 1;

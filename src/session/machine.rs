@@ -19,6 +19,9 @@ pub const MAX_PENDING_EVENTS: usize = 16_384;
 /// The longest that a caller is told to wait when nothing is planned.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
+/// Longer settings mean never, and would overflow the clock: a century.
+const LONGEST_SETTING: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Link {
@@ -73,6 +76,19 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(mut config: SessionConfig, now: Instant) -> Self {
         let products = std::mem::take(&mut config.products);
+        for setting in [
+            &mut config.idle_timeout,
+            &mut config.connect_timeout,
+            &mut config.snapshot_timeout,
+            &mut config.resubscribe_interval,
+            &mut config.quiet_after,
+            &mut config.healthy_after,
+            &mut config.backoff_min,
+            &mut config.backoff_max,
+        ] {
+            *setting = (*setting).min(LONGEST_SETTING);
+        }
+        config.quiet_limit = config.quiet_limit.map(|limit| limit.min(LONGEST_SETTING));
         let backoff = Backoff::new(config.backoff_min, config.backoff_max, config.seed);
         let mut machine = Self {
             subscriptions: Subscriptions::default(),
@@ -145,6 +161,7 @@ impl Machine {
         for subscription in self.subscriptions.iter_mut() {
             subscription.tracker = SequenceTracker::new();
             subscription.tries = 0;
+            subscription.refusals = 0;
             subscription.asked_in = None;
             subscription.is_fresh = true;
             subscription.stage = if is_passive {
@@ -280,11 +297,15 @@ impl Machine {
         }
         let mut interval = config.resubscribe_interval;
         if is_refused {
-            // A product that the venue does not know must not cost the others their connection.
-            let factor = 1u32.checked_shl(subscription.tries).unwrap_or(u32::MAX);
+            // A product that the venue does not know must not cost the others their connection:
+            // its refusals are counted apart, and an answer settles the tries before it.
+            let factor = 1u32.checked_shl(subscription.refusals).unwrap_or(u32::MAX);
             interval = interval.saturating_mul(factor).min(config.backoff_max);
+            subscription.refusals = subscription.refusals.saturating_add(1);
+            subscription.tries = 0;
+        } else {
+            subscription.tries += 1;
         }
-        subscription.tries = subscription.tries.saturating_add(1);
         let earliest = subscription.last_request.map_or(now, |asked| asked + interval);
         subscription.stage =
             Stage::Wanted { not_before: earliest.max(now), unsubscribes_first: true };
@@ -356,6 +377,8 @@ impl Machine {
             Stage::Live => {
                 let since = subscription.last_change;
                 if self.config.quiet_limit.is_some_and(|limit| since + limit <= now) {
+                    // What was asked for came, and held: no try was in vain.
+                    subscription.tries = 0;
                     self.lose_product(now, index, Cause::Quiet);
                 } else if !subscription.is_quiet_reported && since + self.config.quiet_after <= now
                 {

@@ -10,10 +10,15 @@ use super::config::{MAX_PRODUCTS_PER_REQUEST, Resync};
 use super::event::{Cause, Event, Status};
 use super::machine::Machine;
 use super::subscription::{Stage, Subscription};
-use crate::wire::{self, Action, ProductId, Request, RequestChannel};
+use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind};
 
 /// What the venue says when it refuses a token; also when it does not know a channel.
 const AUTHENTICATION_FAILURE: &str = "authentication failure";
+
+/// Products in USDC that the venue does not answer as the one in USD: those of its documentation
+/// (read October 2026), and three more that another client treats so.
+const OWN_USDC_PRODUCTS: [&str; 5] =
+    ["AUDD-USDC", "EURC-USDC", "TGBP-USDC", "USDT-USDC", "XSGD-USDC"];
 
 impl Machine {
     pub(super) fn subscribe(
@@ -55,7 +60,11 @@ impl Machine {
         let Some(index) = self.subscriptions.find(product.as_str()) else {
             return false;
         };
-        if self.subscriptions.at(index).names.len() > 1 {
+        let names = &self.subscriptions.at(index).names;
+        if !names.iter().any(|name| name.id == *product) {
+            return false;
+        }
+        if names.len() > 1 {
             self.subscriptions.remove_name(index, product);
             return true;
         }
@@ -152,14 +161,18 @@ impl Machine {
     }
 
     /// Returns the subscription that a product of a frame belongs to, learning aliases on the way.
-    pub(super) fn index_of(&mut self, now: Instant, product: &str) -> Option<usize> {
+    pub(super) fn index_of(&mut self, now: Instant, update: &wire::Update<'_>) -> Option<usize> {
+        let product = update.product_id();
         if let Some(index) = self.subscriptions.find(product) {
             return Some(index);
         }
         let id = ProductId::new(product).ok()?;
         if product.ends_with("-USD")
             && let Some(index) = self.subscriptions.find(&format!("{product}C"))
-            && !self.subscriptions.at(index).is_live()
+            && usdc_alias(self.subscriptions.at(index).wire_name.as_str()).is_some()
+            && matches!(self.subscriptions.at(index).stage, Stage::Awaiting { .. })
+            // An update may be the last of a stream of that name which was ended.
+            && matches!(update.kind(), Ok(UpdateKind::Snapshot))
         {
             self.adopt_alias(index, id);
             return Some(index);
@@ -257,6 +270,9 @@ impl Machine {
 
 /// Returns the name that the venue answers under when it treats `X-USDC` as `X-USD`.
 fn usdc_alias(name: &str) -> Option<ProductId> {
+    if OWN_USDC_PRODUCTS.contains(&name) {
+        return None;
+    }
     let canonical = name.strip_suffix('C').filter(|canonical| canonical.ends_with("-USD"))?;
     ProductId::new(canonical).ok()
 }

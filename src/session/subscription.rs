@@ -67,6 +67,8 @@ pub(super) struct Subscription {
     pub(super) last_request: Option<Instant>,
     /// How often its snapshot was asked for in vain, or for a book that was lost again soon.
     pub(super) tries: u32,
+    /// How often in a row the venue did not list it.
+    pub(super) refusals: u32,
     /// Which of the connection's requests asked for it last; its answer has to list it.
     pub(super) asked_in: Option<u64>,
     /// Whether nothing was asked for under its name on this connection before.
@@ -101,6 +103,7 @@ impl Subscription {
             since: now,
             last_request: None,
             tries: 0,
+            refusals: 0,
             asked_in: None,
             is_fresh: false,
             origin: None,

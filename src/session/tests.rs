@@ -860,6 +860,25 @@ fn a_snapshot_that_does_not_come_is_asked_for_again_and_then_elsewhere() {
 }
 
 #[test]
+fn each_product_has_its_own_time_to_send_its_snapshot() {
+    let mut harness = Harness::new(config(&[BTC]));
+    harness.open();
+    harness.drain();
+    harness.advance_beating(4);
+    harness.session.subscribe(harness.now, id(ETH)).unwrap();
+    let mut lost_after = Vec::new();
+    for second in 1..=10 {
+        let events = events_of(harness.advance_beating(1));
+        for product in [BTC, ETH] {
+            if count_lost(&events, product) > 0 {
+                lost_after.push((product, second));
+            }
+        }
+    }
+    assert_eq!(lost_after, [(BTC, 6), (ETH, 10)], "10 s after each was asked for");
+}
+
+#[test]
 fn an_update_before_the_first_snapshot_is_a_fault_of_its_product() {
     let mut harness = Harness::new(config(&[BTC, ETH]));
     harness.open();
@@ -1583,6 +1602,17 @@ fn a_pair_of_its_own_is_not_taken_for_an_alias() {
     harness.ack(&["USDT-USDC"]);
     harness.assert_live("USDT-USDC", "1 1 / 2 1");
     assert_eq!(harness.session.product("USDT-USDC").unwrap().canonical_name(), &"USDT-USDC");
+}
+
+#[test]
+fn a_pair_of_its_own_that_is_not_listed_gets_no_other_pairs_book() {
+    let mut harness = Harness::new(config(&["USDT-USD", "USDT-USDC"]));
+    harness.open();
+    harness.drain();
+    harness.frame(&[snapshot("USDT-USD", "bid 100 1")]);
+    harness.ack(&["USDT-USD"]);
+    harness.assert_live("USDT-USD", "100 1 / -");
+    harness.assert_lost("USDT-USDC", Cause::Refused);
 }
 
 #[test]

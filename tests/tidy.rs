@@ -1,0 +1,224 @@
+//! The rules of the sources that no compiler holds: what the core may name, what may see what.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of the core, each with those it may see.
+const CORE: [(&str, &[&str]); 5] = [
+    ("book", &[]),
+    ("sequence", &[]),
+    ("wire", &["book"]),
+    ("bbo", &["book", "wire"]),
+    ("session", &["bbo", "book", "sequence", "wire"]),
+];
+
+/// What no core module names: runtimes, sockets, threads, clocks, credentials, inexact numbers.
+const FORBIDDEN_WORDS: [&str; 14] = [
+    "tokio",
+    "futures_util",
+    "SystemTime",
+    "net",
+    "thread",
+    "sleep",
+    "env",
+    "fs",
+    "auth",
+    "feed",
+    "sim",
+    "f32",
+    "f64",
+    "unsafe",
+];
+
+/// The same, for what is only forbidden as a path. A generator of random numbers without a seed
+/// would make sessions that do not replay.
+const FORBIDDEN_PATHS: [&str; 4] = ["Instant::now", ".elapsed()", "Rng::new()", "Rng::default()"];
+
+const MAX_COLUMNS: usize = 100;
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The code without comments and without test modules, which stand at the end of a file.
+    fn code(&self) -> String {
+        code_of(&self.text)
+    }
+
+    fn shown(&self) -> String {
+        self.path.strip_prefix(root()).unwrap_or(&self.path).display().to_string()
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn code_of(text: &str) -> String {
+    let mut code = String::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_test_module = line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+        if is_test_module && let Some(next) = lines.peek() {
+            assert!(next.starts_with("mod "), "expected a test module after {line}, got {next}");
+            if next.ends_with('{') {
+                // To the brace that closes the module: the first at the start of a line.
+                lines.by_ref().find(|line| *line == "}");
+            } else {
+                lines.next();
+            }
+            continue;
+        }
+        let before_comment = match line.trim_start().starts_with("//") {
+            true => "",
+            false => line.split(" // ").next().unwrap_or(line),
+        };
+        code.push_str(before_comment);
+        code.push('\n');
+    }
+    code
+}
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    code.split(move |character| !is_word(character)).filter(|word| !word.is_empty())
+}
+
+/// Every Rust file below a directory of the package, in order.
+fn sources_in(directory: &str) -> Vec<Source> {
+    let (mut sources, mut directories) = (Vec::new(), vec![root().join(directory)]);
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(&directory) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                sources.push(Source { path, text });
+            }
+        }
+    }
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    sources
+}
+
+/// The files of one core module that are not its tests.
+fn sources_of(module: &str) -> Vec<Source> {
+    let below = sources_in(&format!("src/{module}"));
+    let mut sources: Vec<Source> =
+        below.into_iter().filter(|source| !source.path.ends_with("tests.rs")).collect();
+    let path = root().join(format!("src/{module}.rs"));
+    if let Ok(text) = fs::read_to_string(&path) {
+        sources.push(Source { path, text });
+    }
+    assert!(!sources.is_empty(), "the core module {module} has no sources");
+    sources
+}
+
+fn all_sources() -> Vec<Source> {
+    let sources: Vec<Source> =
+        ["src", "tests", "benches", "examples"].into_iter().flat_map(sources_in).collect();
+    assert!(sources.len() > 20, "the sources were not found");
+    sources
+}
+
+/// The modules of the crate that code names.
+fn seen_modules(code: &str) -> BTreeSet<&str> {
+    code.split("crate::").skip(1).map(|rest| words(rest).next().unwrap_or_default()).collect()
+}
+
+#[test]
+fn the_core_names_no_runtime_socket_clock_thread_or_inexact_number() {
+    for (module, _) in CORE {
+        for source in sources_of(module) {
+            let code = source.code();
+            for word in words(&code) {
+                assert!(!FORBIDDEN_WORDS.contains(&word), "{} names {word}", source.shown());
+            }
+            for path in FORBIDDEN_PATHS {
+                assert!(!code.contains(path), "{} names {path}", source.shown());
+            }
+        }
+    }
+}
+
+#[test]
+fn dependencies_of_the_core_point_one_way() {
+    for (module, allowed) in CORE {
+        for source in sources_of(module) {
+            let code = source.code();
+            assert!(
+                !code.contains("crate::{"),
+                "{}: one module a line, or this test cannot read it",
+                source.shown()
+            );
+            for seen in seen_modules(&code) {
+                assert!(
+                    seen == module || allowed.contains(&seen),
+                    "{} sees {seen}, and {module} may only see {allowed:?}",
+                    source.shown()
+                );
+            }
+            let is_top = source.path.ends_with("mod.rs") || source.path.parent() == Some(&src());
+            let climbs = if is_top { "super::" } else { "super::super::" };
+            assert!(!code.contains(climbs), "{} climbs out of {module}", source.shown());
+        }
+    }
+}
+
+fn src() -> PathBuf {
+    root().join("src")
+}
+
+#[test]
+fn the_library_forbids_unsafe_code() {
+    let text = fs::read_to_string(src().join("lib.rs")).unwrap();
+    assert!(text.contains("#![forbid(unsafe_code)]"));
+    for source in sources_in("src") {
+        let code = code_of(&source.text);
+        assert!(words(&code).all(|word| word != "unsafe"), "{}", source.shown());
+    }
+}
+
+#[test]
+fn no_line_is_longer_than_a_hundred_columns() {
+    let mut untidy = Vec::new();
+    for source in all_sources() {
+        for (index, line) in source.text.lines().enumerate() {
+            // A row of a table in documentation cannot be broken.
+            let is_row = line.starts_with("//! |") || line.trim_start().starts_with("/// |");
+            let is_long = line.chars().count() > MAX_COLUMNS && !is_row;
+            if is_long || line.ends_with(char::is_whitespace) || line.contains('\t') {
+                untidy.push(format!("{}:{}", source.shown(), index + 1));
+            }
+        }
+    }
+    assert!(untidy.is_empty(), "too long, or with a tab or a space at the end: {untidy:#?}");
+}
+
+#[test]
+fn every_file_begins_by_saying_what_it_is_for() {
+    for source in all_sources() {
+        let first = source.text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.len() > 10, "{}: {first:?}", source.shown());
+    }
+}
+
+#[test]
+fn comments_and_test_modules_are_not_code() {
+    let text = concat!(
+        "//! tokio\nuse a::b; // thread\n    // net\nlet url = \"x//y\";\n",
+        "#[cfg(test)]\nmod tests;\n",
+        "#[cfg(all(test, x))]\nmod other {\n    f64\n}\n",
+        "fn f() {}\n",
+    );
+    let code = code_of(text);
+    let found: Vec<&str> = words(&code).collect();
+    assert_eq!(found, ["use", "a", "b", "let", "url", "x", "y", "fn", "f"]);
+    let seen = seen_modules("use crate::book::Side; crate::wire::time::now(crate::bbo)");
+    assert_eq!(seen, BTreeSet::from(["bbo", "book", "wire"]));
+}
