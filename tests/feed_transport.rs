@@ -227,7 +227,10 @@ async fn pings_are_answered_and_requests_go_out_at_once() {
     assert_eq!(
         requests,
         [
-            r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD","SOL-USD"],"channel":"level2"}"#,
+            concat!(
+                r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD","SOL-USD"],"#,
+                r#""channel":"level2"}"#,
+            ),
             r#"{"type":"subscribe","channel":"heartbeats"}"#,
         ]
     );

@@ -170,7 +170,6 @@ impl Machine {
             subscription.status = Status::Live;
             subscription.since = now;
         }
-        subscription.refusals = 0;
         if std::mem::take(&mut subscription.is_healing) {
             subscription.stats.resyncs += 1;
             self.stats.resyncs += 1;

@@ -291,19 +291,24 @@ impl Machine {
             return;
         }
         let is_refused = cause == Cause::Refused;
-        if subscription.tries >= config.max_resubscribes && !is_refused {
+        let is_exhausted = !is_refused && subscription.tries >= config.max_resubscribes;
+        if is_exhausted && !subscription.has_cost_connection {
+            subscription.has_cost_connection = true;
             self.disconnect(now, Disconnect::ForResync(cause), cause);
             return;
         }
         let mut interval = config.resubscribe_interval;
-        if is_refused {
-            // A product that the venue does not know must not cost the others their connection:
-            // its refusals are counted apart, and an answer settles the tries before it.
+        if is_refused || is_exhausted {
+            // A product that the venue does not know, or that not even a new connection has
+            // healed, must not cost the others theirs: it is asked for ever more seldom. Refusals
+            // are counted apart, and such an answer settles the tries before it.
             let factor = 1u32.checked_shl(subscription.refusals).unwrap_or(u32::MAX);
             interval = interval.saturating_mul(factor).min(config.backoff_max);
             subscription.refusals = subscription.refusals.saturating_add(1);
+        }
+        if is_refused {
             subscription.tries = 0;
-        } else {
+        } else if !is_exhausted {
             subscription.tries += 1;
         }
         let earliest = subscription.last_request.map_or(now, |asked| asked + interval);

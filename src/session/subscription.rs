@@ -67,8 +67,11 @@ pub(super) struct Subscription {
     pub(super) last_request: Option<Instant>,
     /// How often its snapshot was asked for in vain, or for a book that was lost again soon.
     pub(super) tries: u32,
-    /// How often in a row the venue did not list it.
+    /// How often in a row the venue did not list it, or asking for it was in vain after it had
+    /// cost a connection already.
     pub(super) refusals: u32,
+    /// Whether the connection was given up for its sake since it was last live for long.
+    pub(super) has_cost_connection: bool,
     /// Which of the connection's requests asked for it last; its answer has to list it.
     pub(super) asked_in: Option<u64>,
     /// Whether nothing was asked for under its name on this connection before.
@@ -104,6 +107,7 @@ impl Subscription {
             last_request: None,
             tries: 0,
             refusals: 0,
+            has_cost_connection: false,
             asked_in: None,
             is_fresh: false,
             origin: None,
@@ -152,6 +156,8 @@ impl Subscription {
             self.is_healing = true;
             if self.since + healthy_after <= now {
                 self.tries = 0;
+                self.refusals = 0;
+                self.has_cost_connection = false;
             }
         }
         self.origin = None;

@@ -821,6 +821,34 @@ fn a_book_lost_again_and_again_costs_the_connection_after_three_tries() {
 }
 
 #[test]
+fn a_book_that_no_connection_heals_costs_only_one_and_is_asked_for_ever_more_seldom() {
+    let mut harness = Harness::live(config(&[BTC, ETH]));
+    let cross = |harness: &mut Harness| {
+        harness.frame(&[update(BTC, "bid 500 1")]);
+        // As long as it takes until its snapshot is asked for, with heartbeats all the while.
+        let mut seconds = 0;
+        while requests_of(&harness.advance_beating(1)).is_empty() {
+            seconds += 1;
+            assert!(seconds < 60, "it is never given up");
+        }
+        harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+        seconds
+    };
+    for _ in 0..3 {
+        cross(&mut harness);
+    }
+    harness.frame(&[update(BTC, "bid 500 1")]);
+    harness.reconnect();
+    for _ in 0..3 {
+        cross(&mut harness);
+    }
+    let waits: Vec<u32> = (0..7).map(|_| cross(&mut harness)).collect();
+    assert!(waits.is_sorted() && waits[6] >= 29, "{waits:?}");
+    harness.assert_live(ETH, "100 1 / 101 2");
+    assert_eq!(harness.session.stats().reconnects, 1);
+}
+
+#[test]
 fn losses_far_apart_never_cost_the_connection() {
     let mut harness = Harness::live(config(&[BTC]));
     for _ in 0..10 {
