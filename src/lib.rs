@@ -58,6 +58,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+/// Runs the examples of the README as tests, where there is a feed for them.
+#[cfg(all(doctest, feature = "feed"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 #[cfg(feature = "auth")]
 pub mod auth;
 pub mod bbo;
