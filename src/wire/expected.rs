@@ -112,35 +112,116 @@ impl Scratch {
         let (mut side, mut intro, event_time) = take_intro(text)?;
         let mut rest = text;
         loop {
-            if !rest.starts_with(intro) {
+            if !begins_with(rest, intro) {
                 let time;
                 (side, intro, time) = take_intro(rest)?;
                 if time != event_time {
                     return None;
                 }
             }
-            rest = &rest[intro.len()..];
-            let price = take_number(rest)?;
-            rest = rest[price.len..].strip_prefix(br#"","new_quantity":""#)?;
-            let size = take_number(rest)?;
-            // A sign on a size is malformed even before a zero, which the number does not show.
-            if size.mantissa < 0 || rest[0] == b'-' {
-                return None;
-            }
-            self.levels.push(ReadLevel {
-                price_mantissa: price.mantissa,
-                size_mantissa: size.mantissa,
-                price_scale: price.scale,
-                size_scale: size.scale,
-                side,
-            });
-            rest = match &rest[size.len..] {
-                [b'"', b'}', b',', rest @ ..] => rest,
-                [b'"', b'}', b']', rest @ ..] => return Some((Some(event_time), rest)),
+            rest = self.take_numbers(&rest[intro.len()..], side)?;
+            match rest {
+                [b',', tail @ ..] => rest = tail,
+                [b']', tail @ ..] => return Some((Some(event_time), tail)),
                 _ => return None,
-            };
+            }
         }
     }
+
+    /// Reads the price and the size of a level, and returns what follows it.
+    #[inline(always)]
+    fn take_numbers<'a>(&mut self, text: &'a [u8], side: Side) -> Option<&'a [u8]> {
+        // The last level of a frame is followed by less than a block; zeros, which are neither
+        // digits nor quotes, stand in for what is missing.
+        let padded;
+        let block = match text.first_chunk() {
+            Some(block) => block,
+            None => {
+                padded = padded_block(text);
+                &padded
+            }
+        };
+        let price = usual_number(block, 0);
+        let size_at = price.len + BETWEEN.len();
+        let size = usual_number(block, size_at);
+        let end = size_at + size.len;
+        let is_odd = price.is_odd
+            | size.is_odd
+            | (block[price.len..size_at] != *BETWEEN)
+            | (block[end..end + 2] != *b"\"}");
+        if is_odd {
+            return self.take_other_numbers(text, side);
+        }
+        self.levels.push(ReadLevel {
+            price_mantissa: price.mantissa,
+            size_mantissa: size.mantissa,
+            price_scale: price.scale,
+            size_scale: size.scale,
+            side,
+        });
+        text.get(end + 2..)
+    }
+
+    /// Does the same for numbers of any other length and form.
+    #[cold]
+    #[inline(never)]
+    fn take_other_numbers<'a>(&mut self, text: &'a [u8], side: Side) -> Option<&'a [u8]> {
+        let (price, rest) = take_text(text)?;
+        // The quote that ends the price was taken already.
+        let (size, rest) = take_text(rest.strip_prefix(&BETWEEN[1..])?)?;
+        // A sign on a size is malformed even before a zero, which the number would not show.
+        if size.first() == Some(&b'-') {
+            return None;
+        }
+        let (price, size) = (Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);
+        self.levels.push(ReadLevel {
+            price_mantissa: price.mantissa(),
+            size_mantissa: size.mantissa(),
+            price_scale: price.scale(),
+            size_scale: size.scale(),
+            side,
+        });
+        rest.strip_prefix(b"}")
+    }
+}
+
+/// What stands between the price of a level and its size.
+const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
+
+/// Longer than two usual numbers, all that stands around them, and a block of digits beyond.
+const BLOCK_LEN: usize = 64;
+
+/// Returns a text that is shorter than a block, and zeros.
+#[inline(never)]
+fn padded_block(text: &[u8]) -> [u8; BLOCK_LEN] {
+    let mut block = [0; BLOCK_LEN];
+    block[..text.len()].copy_from_slice(text);
+    block
+}
+
+/// Returns whether a text begins as the level before it did.
+#[inline(always)]
+fn begins_with(text: &[u8], intro: &[u8]) -> bool {
+    // As long as real ones are, the comparison is of two blocks that may overlap, in vector
+    // registers, instead of a call.
+    if let (64..=96, Some(head), Some(begin)) =
+        (intro.len(), intro.first_chunk::<64>(), text.first_chunk::<64>())
+        && let (Some(tail), Some(end)) =
+            (intro.last_chunk::<32>(), text[..intro.len().min(text.len())].last_chunk::<32>())
+    {
+        return are_equal(head, begin) & are_equal(tail, end);
+    }
+    text.starts_with(intro)
+}
+
+/// Compares blocks in registers; for `==` the compiler calls a function from some length on.
+#[inline(always)]
+fn are_equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
+    let (one, other) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    let differences = one.iter().zip(other).fold(0, |differences, (one, other)| {
+        differences | (u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other))
+    });
+    differences == 0
 }
 
 /// Reads all of a level that stands before its price; returns its side, all of that, and its time.
@@ -213,76 +294,59 @@ const POW10: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_0
 
 /// A number in its shortest form, and the length of its text.
 #[derive(Clone, Copy)]
-struct ReadNumber {
+struct UsualNumber {
     mantissa: i64,
     scale: u8,
+    /// At most 17.
     len: usize,
+    /// Whether it is not a usual number at all, and the rest of this means nothing.
+    is_odd: bool,
 }
 
-/// Reads a number up to its closing quote: up to eight digits, and up to eight after a point.
+/// Reads a number of up to eight digits, and up to eight after a point.
 #[inline(always)]
-fn take_number(text: &[u8]) -> Option<ReadNumber> {
-    let Some(head) = text.first_chunk::<18>() else {
-        return take_other_number(text);
-    };
-    let (whole, whole_len) = leading_digits(block_at(head, 0));
-    let (fraction, fraction_len) = leading_digits(block_at(head, whole_len + 1));
+fn usual_number(block: &[u8; BLOCK_LEN], at: usize) -> UsualNumber {
+    let (whole, whole_len) = leading_digits(block, at);
+    let point_at = at + whole_len;
+    let (fraction, fraction_len) = leading_digits(block, point_at + 1);
     // Half of all sizes are a bare zero, and a third of all prices have no point. No predictor
     // learns which, so the digits behind the point are read in any case, and dropped.
-    let has_point = head[whole_len] == b'.';
+    let has_point = block[point_at] == b'.';
     let scale = select_unpredictable(has_point, fraction_len, 0);
     let fraction = select_unpredictable(has_point, fraction, 0);
     let len = whole_len + scale + usize::from(has_point);
+    let end = at + len;
     // Taken by nothing that the venue was seen to send: no digit on either side of the point, a
     // zero at the end of the fraction, more than eight digits, a sign.
     let is_odd = (whole_len == 0)
-        | (head[len] != b'"')
-        | (has_point & ((scale == 0) | (head[len.max(1) - 1] == b'0')));
-    if is_odd {
-        return take_other_number(text);
-    }
-    // Sixteen digits fit an `i64`, and eight decimals a `u8`.
-    let mantissa = (whole * POW10[scale] + fraction).cast_signed();
-    Some(ReadNumber { mantissa, scale: scale as u8, len })
+        | (block[end] != b'"')
+        | (has_point & ((scale == 0) | (block[point_at + scale] == b'0')));
+    // Sixteen digits fit an `i64`, and eight decimals a `u8`. An odd number may be anything.
+    let mantissa = whole.wrapping_mul(POW10[scale]).wrapping_add(fraction).cast_signed();
+    UsualNumber { mantissa, scale: scale as u8, len, is_odd }
 }
 
-/// Returns the eight bytes that begin at a place.
+/// Reads the digits that stand at a place, at most eight, and counts them. Of no digits, the
+/// number means nothing.
 #[inline(always)]
-fn block_at(text: &[u8; 18], at: usize) -> [u8; 8] {
-    let mut block = [0; 8];
-    block.copy_from_slice(&text[at..at + 8]);
-    block
-}
-
-/// Reads the digits that a block of text begins with, at most eight, and counts them.
-#[inline(always)]
-fn leading_digits(text: [u8; 8]) -> (u64, usize) {
+fn leading_digits(block: &[u8; BLOCK_LEN], at: usize) -> (u64, usize) {
+    let mut text = [0; 8];
+    text.copy_from_slice(&block[at..at + 8]);
     // Digits become 0 to 9; everything else is larger, and gets the top bit of its lane set. A
     // carry out of a lane can only come from one that is no digit, so the first is always right.
     let lanes = u64::from_le_bytes(text) ^ ZEROS;
     let others = (lanes.wrapping_add(0x7676_7676_7676_7676) | lanes) & 0x8080_8080_8080_8080;
     let len = (others.trailing_zeros() / 8) as usize;
-    // Moves the digits to the end, and zeros in before them. Shifting in two steps drops all
-    // lanes when there are no digits.
-    let lanes = (lanes << (56 - 8 * len.min(7))) << (8 * usize::from(len < 8));
-    (fold_digits(lanes), len)
+    // Moves the digits to the end, and zeros in before them.
+    (fold_digits(lanes.wrapping_shl(64 - 8 * len as u32)), len)
 }
 
 /// Returns the number of eight digits, one in each lane, the first in the lowest.
 #[inline(always)]
 const fn fold_digits(lanes: u64) -> u64 {
     // Neighbours become pairs, then both halves are weighed and added in one multiplication each.
-    let pairs = (lanes * 10).wrapping_add(lanes >> 8);
+    let pairs = lanes.wrapping_mul(10).wrapping_add(lanes >> 8);
     let even = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
     let odd = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
     even.wrapping_add(odd) >> 32
-}
-
-/// Reads a number of any other length and form.
-#[cold]
-#[inline(never)]
-fn take_other_number(text: &[u8]) -> Option<ReadNumber> {
-    let (digits, _) = take_text(text)?;
-    let number = Fixed::parse(digits).ok()?;
-    Some(ReadNumber { mantissa: number.mantissa(), scale: number.scale(), len: digits.len() })
 }
