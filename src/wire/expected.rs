@@ -26,6 +26,9 @@ const MAX_RETAINED_LEVELS: usize = 8_192;
 /// The longest name of a product and the longest time that are looked for before giving up.
 const MAX_TEXT_LEN: usize = 64;
 
+/// Levels are usually shorter than this many bytes.
+const LONG_LEVEL_LEN: usize = 128;
+
 /// Memory that is used again for every frame.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -110,6 +113,8 @@ impl Scratch {
     /// Reads levels up to the bracket that ends them; returns their time, and what follows.
     fn take_levels<'a>(&mut self, text: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
         let (mut side, mut intro, event_time) = take_intro(text)?;
+        // Less than there are, so that a snapshot makes room once and an update never too much.
+        self.levels.reserve(text.len() / LONG_LEVEL_LEN);
         let mut rest = text;
         loop {
             if !begins_with(rest, intro) {
@@ -225,7 +230,7 @@ fn are_equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
 }
 
 /// Reads all of a level that stands before its price; returns its side, all of that, and its time.
-#[cold]
+#[inline(never)]
 fn take_intro(text: &[u8]) -> Option<(Side, &[u8], &[u8])> {
     let rest = text.strip_prefix(br#"{"side":""#)?;
     let (side, rest) = match rest.strip_prefix(b"bid") {
