@@ -1,0 +1,77 @@
+//! Books cost a bounded number of bytes: 800 products of 3,000 levels fit in 512 MiB.
+//!
+//! The allocator of this test binary counts what is held.
+#![allow(unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, Side, Snapshot};
+
+static HELD: AtomicUsize = AtomicUsize::new(0);
+
+struct Counting;
+
+// SAFETY: Every call is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        HELD.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: The caller keeps the contract of `alloc`, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: As above; the memory came from the same allocator.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// A book of so many levels a side, its neighbours up to twice `gap` ticks apart.
+fn book(levels_per_side: usize, gap: i64, seed: u64) -> Book {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+    for (side, direction) in [(Side::Bid, -1), (Side::Ask, 1)] {
+        let mut cents = 200_000_000;
+        for _ in 0..levels_per_side {
+            cents += direction * rng.i64(1..=2 * gap);
+            let price = format!("{}.{:02}", cents / 100, cents % 100);
+            let size = format!("0.{:08}", rng.u32(1..99_999_999));
+            let number = |text: &str| Fixed::parse(text.as_bytes()).unwrap();
+            snapshot.push(side, number(&price), number(&size)).unwrap();
+        }
+    }
+    let mut book = Book::new();
+    book.replace(snapshot);
+    book
+}
+
+/// How many bytes a book holds. One test runs here, so that nothing else counts.
+fn bytes_of(levels_per_side: usize, gap: i64) -> usize {
+    let before = HELD.load(Ordering::Relaxed);
+    let book = book(levels_per_side, gap, 7);
+    let bytes = HELD.load(Ordering::Relaxed) - before;
+    assert_eq!(book.level_count(Side::Bid) + book.level_count(Side::Ask), 2 * levels_per_side);
+    println!(
+        "{} levels, {gap} ticks apart: {bytes} bytes, {} a level",
+        2 * levels_per_side,
+        bytes / (2 * levels_per_side)
+    );
+    bytes
+}
+
+#[test]
+fn books_cost_a_bounded_number_of_bytes() {
+    const PRODUCTS: usize = 800;
+    const BUDGET: usize = 512 << 20;
+
+    for gap in [1, 25, 150, 2_000] {
+        assert!(bytes_of(1_500, gap) * PRODUCTS <= BUDGET, "{gap}");
+        // Small books have the smallest window there is; large ones the largest.
+        assert!(bytes_of(100, gap) <= 128 << 10, "{gap}");
+        assert!(bytes_of(22_500, gap) <= 6 << 20, "{gap}");
+    }
+}
