@@ -49,6 +49,15 @@ fn publish(publisher: &mut BboPublisher, books: &[Book], sequence: u64, received
 /// Runs `work` beside a thread that publishes again after each pause. With one core for both, the
 /// writer gets its turns from the scheduler.
 fn beside_writer(mut publisher: BboPublisher, pause: Duration, work: impl FnOnce()) {
+    /// Ends the writer also when `work` panics, or its thread would be waited for without end.
+    struct Stop<'a>(&'a AtomicBool);
+
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
     let is_done = AtomicBool::new(false);
     let (books, received) = (books(), Instant::now());
     std::thread::scope(|scope| {
@@ -65,8 +74,8 @@ fn beside_writer(mut publisher: BboPublisher, pause: Duration, work: impl FnOnce
                 }
             }
         });
+        let _stop = Stop(&is_done);
         work();
-        is_done.store(true, Ordering::Relaxed);
     });
 }
 

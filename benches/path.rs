@@ -159,6 +159,6 @@ fn main() {
     println!(
         "\na: serde_json, owned structs, rust_decimal, BTreeMap; a2: the same with borrowed text; \
          b1: sonic-rs, b2: simd-json, each with borrowed structs and integer BTreeMaps; the floor: \
-         memchr counting quotes. Medians of {rounds} interleaved rounds."
+         memchr counting quotes. Medians of interleaved rounds: {rounds}."
     );
 }

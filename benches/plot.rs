@@ -167,8 +167,10 @@ fn test() -> Result<(), Box<dyn Error>> {
     for text in panels.iter().flat_map(|panel| [panel.title, panel.x_label, panel.y_label]) {
         assert!(svg.contains(text), "the picture does not say {text}");
     }
+    for curve in panels.iter().flat_map(|panel| &panel.curves) {
+        assert!(svg.contains(curve.label), "the legend does not say {}", curve.label);
+    }
     let curves: usize = panels.iter().map(|panel| panel.curves.len()).sum();
-    assert_eq!(svg.matches("<polyline").count(), svg.matches("fill=\"none\"").count());
     assert_eq!(svg.matches("<circle").count(), 4 * curves);
     Ok(())
 }
