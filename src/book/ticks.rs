@@ -172,15 +172,21 @@ pub(crate) fn pow10(exponent: u8) -> Option<i64> {
 }
 
 /// Returns `ticks * 10^-scale`.
+#[inline]
 pub(crate) fn decimal(ticks: i64, scale: u8) -> Decimal {
-    debug_assert!(scale <= MAX_SCALE, "no book grows beyond the largest scale");
-    Decimal::new(ticks, u32::from(scale))
+    let mut decimal = decimal_unsigned(ticks.unsigned_abs(), scale);
+    decimal.set_sign_negative(ticks < 0);
+    decimal
 }
 
 /// Returns `units * 10^-scale`.
+#[inline]
 pub(crate) fn decimal_unsigned(units: u64, scale: u8) -> Decimal {
     debug_assert!(scale <= MAX_SCALE, "no book grows beyond the largest scale");
-    Decimal::from_i128_with_scale(i128::from(units), u32::from(scale))
+    // From its parts a decimal is made in a third of the time that its other constructors take,
+    // which check for scales that no book has.
+    let (low, middle) = (units as u32, (units >> 32) as u32);
+    Decimal::from_parts(low, middle, 0, false, u32::from(scale))
 }
 
 /// Digits read so far, with the zeros at their end only counted.

@@ -112,14 +112,14 @@ impl Scratch {
 
     /// Reads levels up to the bracket that ends them; returns their time, and what follows.
     fn take_levels<'a>(&mut self, text: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
-        let (mut side, mut intro, event_time) = take_intro(text)?;
+        let (mut side, mut intro, event_time) = take_intro(text, b"")?;
         // Less than there are, so that a snapshot makes room once and an update never too much.
         self.levels.reserve(text.len() / LONG_LEVEL_LEN);
         let mut rest = text;
         loop {
             if !begins_with(rest, intro) {
                 let time;
-                (side, intro, time) = take_intro(rest)?;
+                (side, intro, time) = take_intro(rest, event_time)?;
                 if time != event_time {
                     return None;
                 }
@@ -229,15 +229,20 @@ fn are_equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
     differences == 0
 }
 
-/// Reads all of a level that stands before its price; returns its side, all of that, and its time.
+/// Reads all of a level that stands before its price; returns its side, all of that, and its time,
+/// which is probably the one that is handed in.
 #[inline(never)]
-fn take_intro(text: &[u8]) -> Option<(Side, &[u8], &[u8])> {
+fn take_intro<'a>(text: &'a [u8], probable_time: &[u8]) -> Option<(Side, &'a [u8], &'a [u8])> {
     let rest = text.strip_prefix(br#"{"side":""#)?;
     let (side, rest) = match rest.strip_prefix(b"bid") {
         Some(rest) => (Side::Bid, rest),
         None => (Side::Ask, rest.strip_prefix(b"offer")?),
     };
-    let (event_time, rest) = take_text(rest.strip_prefix(br#"","event_time":""#)?)?;
+    let rest = rest.strip_prefix(br#"","event_time":""#)?;
+    let (event_time, rest) = match rest.strip_prefix(probable_time) {
+        Some([b'"', tail @ ..]) => (&rest[..probable_time.len()], tail),
+        _ => take_text(rest)?,
+    };
     let rest = rest.strip_prefix(br#","price_level":""#)?;
     Some((side, &text[..text.len() - rest.len()], event_time))
 }
@@ -270,11 +275,9 @@ const fn not_plain(lanes: u64) -> u64 {
     const TOPS: u64 = 0x80 * ONES;
     let quotes = lanes ^ (b'"' as u64 * ONES);
     let backslashes = lanes ^ (b'\\' as u64 * ONES);
-    let deletes = lanes ^ (0x7f * ONES);
     let controls = lanes.wrapping_sub(0x20 * ONES);
     (quotes.wrapping_sub(ONES) & !quotes
         | backslashes.wrapping_sub(ONES) & !backslashes
-        | deletes.wrapping_sub(ONES) & !deletes
         | controls & !lanes
         | lanes)
         & TOPS
@@ -282,13 +285,16 @@ const fn not_plain(lanes: u64) -> u64 {
 
 /// Reads a whole number of at most 19 digits, as JSON writes it.
 fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
-    let len = text.iter().take(20).position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at(len);
-    if len == 0 || (len > 1 && digits[0] == b'0') {
-        return None;
+    const MAX_DIGITS: usize = 19;
+
+    let (mut number, mut rest) = (0, text);
+    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+        number = u64::wrapping_mul(number, 10).wrapping_add(u64::from(digit - b'0'));
+        rest = tail;
     }
-    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    Some((number, rest))
+    let len = text.len() - rest.len();
+    let is_sound = (1..=MAX_DIGITS).contains(&len) && (len == 1 || text[0] != b'0');
+    is_sound.then_some((number, rest))
 }
 
 /// `0` in every lane.
