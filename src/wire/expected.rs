@@ -174,8 +174,10 @@ impl Scratch {
         let (price, rest) = take_text(text)?;
         // The quote that ends the price was taken already.
         let (size, rest) = take_text(rest.strip_prefix(&BETWEEN[1..])?)?;
-        // A sign on a size is malformed even before a zero, which the number would not show.
-        if size.first() == Some(&b'-') {
+        // A sign on a size is malformed even before a zero, which the number would not show. An
+        // exponent is sound, but so surprising that it is for the general tier.
+        let has_exponent = price.iter().chain(size).any(|byte| byte.eq_ignore_ascii_case(&b'e'));
+        if size.first() == Some(&b'-') || has_exponent {
             return None;
         }
         let (price, size) = (Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);

@@ -387,6 +387,8 @@ fn the_first_tier_leaves_surprises_to_the_second() {
         ("\"sequence_num\":7", "\"sequence_num\":\"7\""),
         ("BTC-USD", "BTC\\u002dUSD"),
         ("BTC-USD", "B\u{e9}C-USD"),
+        ("83277.25", "8e4"),
+        ("83277.25", "832772.5E-1"),
         ("\"0.036\"", "\"-0\""),
         ("\"0.036\"", "\"-1\""),
         ("\"0.036\"", "\"\""),
