@@ -33,6 +33,11 @@ pub enum Event {
         /// How many failed.
         failed_dials: u32,
     },
+    /// More products were configured than a session may hold, and this one was left out.
+    LeftOut {
+        /// The product.
+        product: ProductId,
+    },
     /// A book can no longer be trusted and was withdrawn. It is being healed.
     Lost {
         /// The product.

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Output;
 use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
 use super::event::{Cause, Disconnect, Event, Status};
 use super::retry::{Backoff, RequestRate};
 use super::stats::Stats;
 use super::subscription::{Stage, Subscriptions};
+use super::{Output, TooManyProducts};
 use crate::sequence::SequenceTracker;
 use crate::wire::ProductId;
 
@@ -114,8 +114,9 @@ impl Machine {
             config,
         };
         for product in &products {
-            // Those that there is no room for are left out, as `Session::new` says.
-            let _ = machine.subscribe(now, product.clone());
+            if let Err(TooManyProducts { product, .. }) = machine.subscribe(now, product.clone()) {
+                machine.push(Event::LeftOut { product });
+            }
         }
         machine.config.products = products;
         machine

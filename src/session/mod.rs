@@ -141,7 +141,8 @@ impl std::error::Error for TooManyProducts {}
 impl Session {
     /// Returns a session that will ask to be connected.
     ///
-    /// Of the configured products, those beyond [`SessionConfig::max_products`] are left out.
+    /// Of the configured products, those beyond [`SessionConfig::max_products`] are left out, and
+    /// told of ([`Event::LeftOut`]).
     #[must_use]
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         Self { decoder: Decoder::new(), machine: Machine::new(config, now) }

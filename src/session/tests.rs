@@ -1473,6 +1473,7 @@ fn requests_beyond_the_rate_are_late_and_not_lost() {
 fn a_session_holds_no_more_products_than_it_may() {
     let mut harness = Harness::new(SessionConfig { max_products: 1, ..config(&[BTC, ETH]) });
     assert_eq!(harness.session.products().count(), 1);
+    assert!(harness.events().contains(&Event::LeftOut { product: id(ETH) }));
     let error = harness.session.subscribe(harness.now, id(ETH)).unwrap_err();
     assert_eq!(error, TooManyProducts { product: id(ETH), max_products: 1 });
     assert_eq!(harness.session.subscribe(harness.now, id(BTC)), Ok(()), "it is there already");

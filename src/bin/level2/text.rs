@@ -30,6 +30,7 @@ pub(crate) fn event_text(event: &Event) -> Option<String> {
             format!("disconnected: {}", printable(&reason.to_string()))
         }
         Event::GaveUp { failed_dials } => format!("gave up after {failed_dials} failed dials"),
+        Event::LeftOut { product } => format!("{product} is one product too many, and left out"),
         Event::Lost { product, cause } => format!("{product} lost ({cause})"),
         Event::Missed { count } => format!("{count} events were missed"),
         Event::Quiet { product, .. } => format!("{product} has not changed for a while"),
@@ -53,7 +54,8 @@ pub(crate) fn event_text(event: &Event) -> Option<String> {
 pub(crate) const fn is_complaint(event: &Event) -> bool {
     matches!(
         event,
-        Event::Missed { .. }
+        Event::LeftOut { .. }
+            | Event::Missed { .. }
             | Event::Refused { .. }
             | Event::Undecodable { .. }
             | Event::Unholdable { .. }
