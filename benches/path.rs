@@ -8,10 +8,10 @@ mod support;
 
 use std::time::Duration;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
 use support::level2_stack::Level2;
 use support::rounds::{Medians, compare};
-use support::stack::{Contender, assert_equal_books};
+use support::stack::{Contender, Stack, assert_equal_books};
 use support::stream::Stream;
 use support::{many_products, mode, recording, rivals};
 
@@ -48,20 +48,25 @@ fn bench_updates(criterion: &mut Criterion, stream: &Stream) {
     group.throughput(Throughput::Elements(stream.update_levels));
     for contender in CONTENDERS {
         group.bench_function(BenchmarkId::new(contender.name, &stream.name), |bencher| {
-            let live = || {
-                let mut stack = (contender.start)();
-                stack.take(stream.prelude());
-                stack.take(stream.warm_up());
-                stack
-            };
-            let updated = |mut stack: Box<dyn support::stack::Stack>| {
-                stack.take(stream.updates());
-                stack
-            };
-            bencher.iter_batched(live, updated, BatchSize::PerIteration);
+            measure_updates(bencher, contender.start, stream);
         });
     }
     group.finish();
+}
+
+/// Measures one stack on the updates of a stream, its books live and warm.
+fn measure_updates(bencher: &mut Bencher<'_>, start: fn() -> Box<dyn Stack>, stream: &Stream) {
+    let live = || {
+        let mut stack = start();
+        stack.take(stream.prelude());
+        stack.take(stream.warm_up());
+        stack
+    };
+    let updated = |mut stack: Box<dyn Stack>| {
+        stack.take(stream.updates());
+        stack
+    };
+    bencher.iter_batched(live, updated, BatchSize::PerIteration);
 }
 
 /// Every stack from the first byte of the snapshots to the best bid and ask of the last.
@@ -70,7 +75,7 @@ fn bench_snapshots(criterion: &mut Criterion, stream: &Stream) {
     group.throughput(Throughput::Elements(stream.snapshot_levels));
     for contender in CONTENDERS {
         group.bench_function(BenchmarkId::new(contender.name, &stream.name), |bencher| {
-            let synced = |mut stack: Box<dyn support::stack::Stack>| {
+            let synced = |mut stack: Box<dyn Stack>| {
                 stack.take(stream.prelude());
                 stack
             };
@@ -92,17 +97,7 @@ fn bench_products(criterion: &mut Criterion) {
         let stream = Stream::new(format!("{count}_products"), frames);
         group.throughput(Throughput::Elements(stream.update_levels));
         group.bench_function(BenchmarkId::from_parameter(count), |bencher| {
-            let live = || {
-                let mut stack = Level2::boxed();
-                stack.take(stream.prelude());
-                stack.take(stream.warm_up());
-                stack
-            };
-            let updated = |mut stack: Box<dyn support::stack::Stack>| {
-                stack.take(stream.updates());
-                stack
-            };
-            bencher.iter_batched(live, updated, BatchSize::PerIteration);
+            measure_updates(bencher, Level2::boxed, &stream);
         });
         let contenders = [CONTENDERS[0].clone(), rivals::SONIC_RS];
         assert_equal_books(&contenders, stream.frames());

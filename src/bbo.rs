@@ -28,7 +28,8 @@ pub struct Bbo {
     /// The number of the frame that last touched the book, the venue's `sequence_num`; it counts
     /// on the connection that the book is fed by.
     pub sequence: u64,
-    /// When the venue's engine made the newest change of that frame, if it said so.
+    /// When the venue's engine made the change that the frame lists last, if it said so. In real
+    /// frames all changes of one carry the same time.
     pub event_time: Option<UnixNanos>,
     /// When that frame was handed to the session, on the caller's clock.
     pub received: Instant,

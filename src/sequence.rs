@@ -7,7 +7,9 @@
 /// After this many older numbers in a row the counter is taken to have started again.
 ///
 /// Without the bound, a counter that silently restarts somewhere above 0 would look like a run of
-/// duplicates for as long as it takes to catch up, while the book grows stale.
+/// duplicates for as long as it takes to catch up, while the book grows stale. A restart right
+/// after the beginning, its number 0 lost, can look like the counter going on; no checker of
+/// numbers alone can tell the two apart.
 pub const MAX_OLDER_IN_A_ROW: u32 = 8;
 
 /// Follows the numbers of one counter.

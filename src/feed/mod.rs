@@ -165,7 +165,8 @@ impl Feed {
         self.session.subscribe(now(), product)
     }
 
-    /// Withdraws a product's book and ends its subscription. Returns whether it was there.
+    /// Withdraws a product's book and ends its subscription. Returns whether it was there under
+    /// this name. Readers of it stay empty, also if it is subscribed to again.
     pub fn unsubscribe(&mut self, product: &ProductId) -> bool {
         self.session.unsubscribe(product)
     }

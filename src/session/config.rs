@@ -69,7 +69,8 @@ pub struct SessionConfig {
     pub resubscribe_interval: Duration,
 
     /// How often in a row a product's snapshot is asked for on one connection before the
-    /// connection is given up. The default is 3.
+    /// connection is given up. A product that the new connection does not heal either is asked
+    /// for ever more seldom, and costs the others no further connection. The default is 3.
     pub max_resubscribes: u32,
 
     /// After this long without a change of a live book, while other frames flow, the caller is

@@ -183,7 +183,9 @@ impl Session {
 
     /// Withdraws a product's book and ends its subscription.
     ///
-    /// Returns whether the product was there. Updates still on their way are ignored.
+    /// Returns whether the product was there under this name. Updates still on their way are
+    /// ignored. Readers of its best bid and ask stay empty for ever: should it be subscribed to
+    /// again, take new ones.
     pub fn unsubscribe(&mut self, product: &ProductId) -> bool {
         self.machine.unsubscribe(product)
     }

@@ -157,13 +157,11 @@ impl Scratch {
         if is_odd {
             return self.take_other_numbers(text, side);
         }
-        self.levels.push(ReadLevel {
-            price_mantissa: price.mantissa,
-            size_mantissa: size.mantissa,
-            price_scale: price.scale,
-            size_scale: size.scale,
+        self.push(
             side,
-        });
+            Fixed::from_parts(price.mantissa, price.scale),
+            Fixed::from_parts(size.mantissa, size.scale),
+        );
         text.get(end + 2..)
     }
 
@@ -180,7 +178,12 @@ impl Scratch {
         if size.first() == Some(&b'-') || has_exponent {
             return None;
         }
-        let (price, size) = (Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);
+        self.push(side, Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);
+        rest.strip_prefix(b"}")
+    }
+
+    #[inline(always)]
+    fn push(&mut self, side: Side, price: Fixed, size: Fixed) {
         self.levels.push(ReadLevel {
             price_mantissa: price.mantissa(),
             size_mantissa: size.mantissa(),
@@ -188,7 +191,6 @@ impl Scratch {
             size_scale: size.scale(),
             side,
         });
-        rest.strip_prefix(b"}")
     }
 }
 

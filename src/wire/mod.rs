@@ -104,7 +104,7 @@ impl Decoder {
 
     /// Reads one frame by the general tier alone, whatever its shape is.
     ///
-    /// Answers the same as [`Decoder::decode`], some ten times slower where that has a choice.
+    /// Answers the same as [`Decoder::decode`], some five times slower where that has a choice.
     ///
     /// # Errors
     /// As [`Decoder::decode`].
