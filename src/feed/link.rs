@@ -1,0 +1,317 @@
+//! What holds the socket: it dials, sends requests and receives messages.
+//!
+//! A [`Link`] carries out what a session says and yields what is to be told to it. It holds no
+//! session itself, so the session may be owned beside it or be shared behind a lock: nothing here
+//! needs it while it waits.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+#[cfg(feature = "auth")]
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+#[cfg(feature = "auth")]
+use std::time::SystemTime;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
+
+use super::FeedError;
+use super::config::{FeedConfig, Target};
+use super::dial::{Dial, Socket, open_socket};
+#[cfg(feature = "auth")]
+use crate::auth::{AuthError, Credentials, NONCE_LEN};
+use crate::session::{Disconnect, Input};
+use crate::wire::Request;
+
+/// The most requests that wait for a venue that does not read. The session makes at most 8 a
+/// second, and loses patience with a silent venue long before.
+const MAX_WAITING_REQUESTS: usize = 256;
+
+/// How long a closing link waits for its close frame to leave.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One connection to the venue, or none, or one in the making.
+pub(crate) struct Link {
+    target: Target,
+    dialer: Box<dyn Dial>,
+    max_message_bytes: usize,
+    #[cfg(feature = "auth")]
+    credentials: Option<Arc<Credentials>>,
+    state: State,
+    /// Requests that the socket has yet to take. Each gets its token when it does.
+    waiting: VecDeque<Request>,
+    /// Why a request could not be signed, until the caller is told.
+    #[cfg(feature = "auth")]
+    sign_error: Option<AuthError>,
+    /// Whether the socket holds bytes that it has yet to write.
+    must_flush: bool,
+    /// The timer, which may ring before the session needs it to, never after.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// What there is of a connection.
+enum State {
+    Dialing(Pin<Box<dyn Future<Output = Result<Socket, Disconnect>> + Send>>),
+    Down,
+    Open(Box<Socket>),
+}
+
+/// Something to tell the session, with the memory that it lies in.
+pub(crate) enum Received {
+    Binary(Bytes),
+    Closed(Disconnect),
+    Opened,
+    Text(Utf8Bytes),
+    Timeout,
+}
+
+impl Received {
+    /// Hands this on in the session's own terms.
+    pub(crate) fn pass_to(self, take: impl FnOnce(Input<'_>)) {
+        match self {
+            Self::Binary(bytes) => take(Input::Message(&bytes)),
+            Self::Closed(reason) => take(Input::Closed(reason)),
+            Self::Opened => take(Input::Opened),
+            Self::Text(text) => take(Input::Message(text.as_bytes())),
+            Self::Timeout => take(Input::Timeout),
+        }
+    }
+}
+
+impl Link {
+    /// Returns a link that is down.
+    pub(crate) fn new(config: LinkConfig, dialer: Box<dyn Dial>) -> Self {
+        Self {
+            target: config.target,
+            dialer,
+            max_message_bytes: config.max_message_bytes,
+            #[cfg(feature = "auth")]
+            credentials: config.credentials,
+            state: State::Down,
+            waiting: VecDeque::new(),
+            #[cfg(feature = "auth")]
+            sign_error: None,
+            must_flush: false,
+            timer: None,
+        }
+    }
+
+    /// Begins to dial; whatever connection there was is dropped.
+    pub(crate) fn connect(&mut self) {
+        let (uri, limit) = (self.target.uri.clone(), self.max_message_bytes);
+        self.disconnect();
+        self.state = State::Dialing(Box::pin(open_socket(self.dialer.dial(), uri, limit)));
+    }
+
+    /// Drops the connection, or the dial that is under way.
+    pub(crate) fn disconnect(&mut self) {
+        self.state = State::Down;
+        self.waiting.clear();
+        self.must_flush = false;
+    }
+
+    /// Puts a request in line for the socket.
+    pub(crate) fn send(&mut self, request: Request) {
+        self.waiting.push_back(request);
+    }
+
+    /// Becomes ready when there is something to tell the session, at the latest at `until`.
+    ///
+    /// # Errors
+    /// [`FeedError`] when a request cannot be signed: it was not sent, and the link can still be
+    /// polled.
+    ///
+    /// # Cancel safety
+    /// What was begun (a dial, a frame, a request) goes on at the next call.
+    pub(crate) fn poll_received(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: Instant,
+    ) -> Poll<Result<Received, FeedError>> {
+        if let Poll::Ready(received) = self.poll_state(cx) {
+            return Poll::Ready(received);
+        }
+        let until = until.into();
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        // An earlier ring costs one look at the session; setting the timer anew for every frame
+        // would cost more.
+        if timer.is_elapsed() || timer.deadline() > until {
+            timer.as_mut().reset(until);
+        }
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Ok(Received::Timeout))
+    }
+
+    /// Sends a close frame if there is a connection to send it on, and if it leaves in a second.
+    pub(crate) async fn close(mut self) {
+        if let State::Open(socket) = &mut self.state {
+            // Whether the venue hears of it makes no difference any more.
+            let _ = tokio::time::timeout(CLOSE_TIMEOUT, socket.close(None)).await;
+        }
+    }
+
+    fn poll_state(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, FeedError>> {
+        loop {
+            match &mut self.state {
+                State::Down => return Poll::Pending,
+                State::Dialing(dialing) => {
+                    return Poll::Ready(Ok(match ready!(dialing.as_mut().poll(cx)) {
+                        Ok(socket) => {
+                            self.state = State::Open(Box::new(socket));
+                            Received::Opened
+                        }
+                        Err(reason) => self.closed(reason),
+                    }));
+                }
+                State::Open(_) => {
+                    if let Err(reason) = self.drive_requests(cx) {
+                        return Poll::Ready(Ok(self.closed(reason)));
+                    }
+                    #[cfg(feature = "auth")]
+                    if let Some(error) = self.sign_error.take() {
+                        return Poll::Ready(Err(FeedError::Auth(error)));
+                    }
+                    let State::Open(socket) = &mut self.state else { return Poll::Pending };
+                    let message = ready!(socket.poll_next_unpin(cx));
+                    if let Some(received) = self.take_message(message) {
+                        return Poll::Ready(Ok(received));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Moves requests into the socket, and bytes out of it, as far as both take them.
+    fn drive_requests(&mut self, cx: &mut Context<'_>) -> Result<(), Disconnect> {
+        let State::Open(socket) = &mut self.state else { return Ok(()) };
+        if self.waiting.len() > MAX_WAITING_REQUESTS {
+            return Err(Disconnect::Transport("the venue reads no requests".into()));
+        }
+        let limit = self.max_message_bytes;
+        while !self.waiting.is_empty() {
+            let Poll::Ready(ready) = socket.poll_ready_unpin(cx) else { break };
+            ready.map_err(|error| reason_of(&error, limit))?;
+            let Some(request) = self.waiting.pop_front() else { break };
+            // The token is made when its request leaves, not when that was decided.
+            #[cfg(feature = "auth")]
+            let text = match encode(&request, self.credentials.as_deref()) {
+                Ok(text) => text,
+                Err(error) => {
+                    self.sign_error = Some(error);
+                    continue;
+                }
+            };
+            #[cfg(not(feature = "auth"))]
+            let text = request.encode(None);
+            let sent = socket.start_send_unpin(Message::text(text));
+            sent.map_err(|error| reason_of(&error, limit))?;
+            self.must_flush = true;
+        }
+        if self.must_flush
+            && let Poll::Ready(flushed) = socket.poll_flush_unpin(cx)
+        {
+            flushed.map_err(|error| reason_of(&error, limit))?;
+            self.must_flush = false;
+        }
+        Ok(())
+    }
+
+    /// Returns what a message has for the session, if it is not the WebSocket's own business.
+    fn take_message(
+        &mut self,
+        message: Option<Result<Message, tungstenite::Error>>,
+    ) -> Option<Received> {
+        let reason = match message {
+            Some(Ok(Message::Text(text))) => return Some(Received::Text(text)),
+            // The venue sends none; if it did, they could only hold the same JSON.
+            Some(Ok(Message::Binary(bytes))) => return Some(Received::Binary(bytes)),
+            // The library has queued the answer to a ping, which the flush sends.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                self.must_flush = true;
+                return None;
+            }
+            Some(Ok(Message::Close(frame))) => {
+                let code = frame.as_ref().map(|frame| frame.code.into());
+                let reason = frame.map(|frame| frame.reason.as_str().into()).unwrap_or_default();
+                Disconnect::ByVenue { code, reason }
+            }
+            Some(Err(error)) => reason_of(&error, self.max_message_bytes),
+            None => Disconnect::Transport("the stream ended".into()),
+        };
+        Some(self.closed(reason))
+    }
+
+    fn closed(&mut self, reason: Disconnect) -> Received {
+        self.disconnect();
+        Received::Closed(reason)
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Dialing(_) => "dialing",
+            State::Down => "down",
+            State::Open(_) => "open",
+        };
+        f.debug_struct("Link")
+            .field("host", &self.target.host)
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a link is told of a feed's settings. Clones share the key.
+#[derive(Clone)]
+pub(crate) struct LinkConfig {
+    pub(super) target: Target,
+    max_message_bytes: usize,
+    #[cfg(feature = "auth")]
+    credentials: Option<Arc<Credentials>>,
+}
+
+impl LinkConfig {
+    /// Takes the part of the settings that is not the session's, key included.
+    pub(super) fn take(config: &mut FeedConfig, target: Target) -> Self {
+        Self {
+            target,
+            max_message_bytes: config.max_message_bytes,
+            #[cfg(feature = "auth")]
+            credentials: config.credentials.take().map(Arc::new),
+        }
+    }
+
+    /// Returns whether there is a key to sign requests with.
+    pub(super) const fn has_credentials(&self) -> bool {
+        #[cfg(feature = "auth")]
+        return self.credentials.is_some();
+        #[cfg(not(feature = "auth"))]
+        return false;
+    }
+}
+
+fn reason_of(error: &tungstenite::Error, limit: usize) -> Disconnect {
+    match error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
+            Disconnect::MessageTooLarge { size: *size, limit }
+        }
+        other => Disconnect::Transport(other.to_string().into()),
+    }
+}
+
+/// Writes a request, with a token made of the wall clock and fresh random bytes if it wants one.
+#[cfg(feature = "auth")]
+fn encode(request: &Request, credentials: Option<&Credentials>) -> Result<String, AuthError> {
+    let Some(credentials) = credentials.filter(|_| request.wants_token) else {
+        return Ok(request.encode(None));
+    };
+    let mut nonce = [0; NONCE_LEN];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| AuthError::CannotSign)?;
+    let token = credentials.token(SystemTime::now(), nonce)?;
+    Ok(request.encode(Some(token.as_str())))
+}
