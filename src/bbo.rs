@@ -28,6 +28,8 @@ pub struct Bbo {
     /// The number of the frame that last touched the book, the venue's `sequence_num`; it counts
     /// on the connection that the book is fed by.
     pub sequence: u64,
+    /// Which connection that is. Each new one has another number, below 2^40.
+    pub connection: u64,
     /// When the venue's engine made the change that the frame lists last, if it said so. In real
     /// frames all changes of one carry the same time.
     pub event_time: Option<UnixNanos>,
@@ -43,7 +45,7 @@ pub struct Bbo {
 pub fn bbo_channel(epoch: Instant) -> (BboPublisher, BboReader) {
     let cell = Arc::new(Cell::new());
     let reader = BboReader { cell: Arc::clone(&cell), epoch };
-    (BboPublisher { cell, epoch, version: 0, is_withdrawn: true }, reader)
+    (BboPublisher { cell, epoch, version: 0, connection: 0, is_withdrawn: true }, reader)
 }
 
 /// The one writer of a best bid and offer.
@@ -54,10 +56,18 @@ pub struct BboPublisher {
     epoch: Instant,
     /// The number of the newest publication.
     version: u64,
+    connection: u64,
     is_withdrawn: bool,
 }
 
 impl BboPublisher {
+    /// Sets the number of the connection that later publications come from, 0 at first. Of a
+    /// number the lower 40 bits are kept.
+    #[inline]
+    pub const fn set_connection(&mut self, connection: u64) {
+        self.connection = connection & CONNECTION_MASK;
+    }
+
     /// Publishes the best bid and ask of a book. Never waits.
     #[inline]
     pub fn publish(
@@ -77,6 +87,7 @@ impl BboPublisher {
             has_event_time: event_time.is_some(),
             price_scale: book.price_scale(),
             size_scale: book.size_scale(),
+            connection: self.connection,
         };
         let (bid_ticks, bid_units) = bid.unwrap_or_default();
         let (ask_ticks, ask_units) = ask.unwrap_or_default();
@@ -169,6 +180,7 @@ impl BboReader {
             bid: flags.has_bid.then(|| level(bid_ticks, bid_units)),
             ask: flags.has_ask.then(|| level(ask_ticks, ask_units)),
             sequence,
+            connection: flags.connection,
             event_time: flags.has_event_time.then(|| UnixNanos::new(event_nanos)),
             received: self.epoch + Duration::from_nanos(received_nanos),
         })
@@ -190,17 +202,23 @@ struct Flags {
     has_event_time: bool,
     price_scale: u8,
     size_scale: u8,
+    /// At most [`CONNECTION_MASK`].
+    connection: u64,
 }
+
+/// How many bits of the number of a connection there is room for, as a mask.
+const CONNECTION_MASK: u64 = (1 << 40) - 1;
 
 impl Flags {
     fn pack(self) -> u64 {
-        let Self { is_live, has_bid, has_ask, has_event_time, price_scale, size_scale } = self;
+        let Self { is_live, has_bid, has_ask, has_event_time, .. } = self;
         u64::from(is_live)
             | u64::from(has_bid) << 1
             | u64::from(has_ask) << 2
             | u64::from(has_event_time) << 3
-            | u64::from(price_scale) << 8
-            | u64::from(size_scale) << 16
+            | u64::from(self.price_scale) << 8
+            | u64::from(self.size_scale) << 16
+            | self.connection << 24
     }
 
     const fn unpack(word: u64) -> Self {
@@ -212,6 +230,7 @@ impl Flags {
             has_event_time: bits & 8 != 0,
             price_scale,
             size_scale,
+            connection: word >> 24,
         }
     }
 }
@@ -326,16 +345,25 @@ mod tests {
 
         let event_time = Some(UnixNanos::new(7));
         let book = book("-12.25", "13");
+        publisher.set_connection(u64::MAX);
         publisher.publish(&book, 42, event_time, received);
-        let expected =
-            Bbo { bid: book.best_bid(), ask: book.best_ask(), sequence: 42, event_time, received };
+        let expected = Bbo {
+            bid: book.best_bid(),
+            ask: book.best_ask(),
+            sequence: 42,
+            connection: CONNECTION_MASK,
+            event_time,
+            received,
+        };
         assert_eq!(reader.load(), Some(expected));
         assert_eq!(reader.clone().load(), Some(expected));
 
         publisher.withdraw();
         assert_eq!(reader.load(), None);
+        publisher.set_connection(7);
         publisher.publish(&Book::new(), 43, None, received);
-        let empty = Bbo { bid: None, ask: None, sequence: 43, event_time: None, received };
+        let empty =
+            Bbo { bid: None, ask: None, sequence: 43, connection: 7, event_time: None, received };
         assert_eq!(publisher.reader().load(), Some(empty));
     }
 

@@ -162,6 +162,18 @@ fn resizing_levels_allocates_nothing() {
 }
 
 #[test]
+fn collecting_what_changed_allocates_nothing_once_warm() {
+    let mut harness = Harness::new();
+    harness.session.collect_changes(true);
+    harness.resize(2);
+    for size in 3..100 {
+        assert_eq!(harness.resize(size), 0, "at size {size}");
+        let changes = || assert_eq!(harness.session.changes("BTC-USD").count() as u64, 2 * CHANGES);
+        assert_eq!(allocations_in(changes), 0);
+    }
+}
+
+#[test]
 fn heartbeats_unknown_channels_and_duplicates_allocate_nothing() {
     let mut harness = Harness::new();
     harness.resize(2);

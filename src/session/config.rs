@@ -102,6 +102,11 @@ pub struct SessionConfig {
     /// The most levels a side of a book may hold. The default is [`MAX_LEVELS_PER_SIDE`].
     pub max_levels_per_side: usize,
 
+    /// The number of the first connection; each further one has the next. It comes with every
+    /// best bid and ask ([`Bbo::connection`](crate::bbo::Bbo::connection)). The default is 0;
+    /// programs with several sessions can tell their connections apart by it.
+    pub first_connection: u64,
+
     /// The seed of the random part of the waits before dials. The default is 0; give each
     /// process another one, so that many do not dial in step.
     pub seed: u64,
@@ -131,6 +136,7 @@ impl SessionConfig {
             max_failed_dials: None,
             max_products: 1_000,
             max_levels_per_side: MAX_LEVELS_PER_SIDE,
+            first_connection: 0,
             seed: 0,
         }
     }

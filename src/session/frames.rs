@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
+use super::changes::ChangeLog;
 use super::config::{Resync, SequenceScope};
 use super::event::{Cause, Event, Status};
 use super::machine::Machine;
@@ -122,8 +123,8 @@ impl Machine {
                 continue;
             }
             let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
-            let max_levels = self.config.max_levels_per_side;
-            if let Err(fault) = apply(subscription, stats, max_levels, &update, touched) {
+            let (log, max_levels) = (&mut self.changes, self.config.max_levels_per_side);
+            if let Err(fault) = apply(subscription, stats, log, max_levels, &update, touched) {
                 self.lose_to_fault(now, index, fault);
             }
         }
@@ -147,7 +148,8 @@ impl Machine {
             return;
         }
         let event_time = touched.event_time.and_then(UnixNanos::parse_rfc3339);
-        subscription.publish(FrameOrigin { sequence, event_time, received: now });
+        let connection = self.connection;
+        subscription.publish(FrameOrigin { sequence, connection, event_time, received: now });
         if touched.is_changed || touched.is_replaced {
             subscription.last_change = now;
             // While its quiet is reported a product has no timer, or a later one.
@@ -235,6 +237,7 @@ impl Machine {
 fn apply<'f>(
     subscription: &mut Subscription,
     stats: &mut Stats,
+    log: &mut ChangeLog,
     max_levels: usize,
     update: &Update<'f>,
     touched: &mut Touched<'f>,
@@ -254,16 +257,20 @@ fn apply<'f>(
             subscription.book.replace(snapshot);
             subscription.stage = Stage::Live;
             touched.is_replaced = true;
+            log.forget(touched.index);
         }
         (UpdateKind::Update, Stage::Live) => {
             let (mut level_count, mut absent_count, mut unchanged_count) = (0, 0, 0);
-            let book = &mut subscription.book;
+            let (book, is_logged) = (&mut subscription.book, log.is_on());
             let applied = update.levels()?.try_take_each(|level| {
                 touched.event_time = level.event_time;
                 let change = book.set(level.side, level.price, level.size)?;
                 level_count += 1;
                 absent_count += u64::from(change == Change::Absent);
                 unchanged_count += u64::from(change == Change::Unchanged);
+                if is_logged && !matches!(change, Change::Absent | Change::Unchanged) {
+                    log.push(touched.index, level.side, level.price, level.size);
+                }
                 Ok::<(), Fault>(())
             });
             touched.is_changed |= level_count > absent_count + unchanged_count;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::changes::ChangeLog;
 use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
 use super::event::{Cause, Disconnect, Event, Status};
 use super::retry::{Backoff, RequestRate};
@@ -44,6 +45,13 @@ pub(super) struct Machine {
     pub(super) link: Link,
     /// Counts the frames of the connection.
     pub(super) tracker: SequenceTracker,
+    /// How many connections were opened before the one there is, or the next; see
+    /// [`Bbo::connection`](crate::bbo::Bbo::connection).
+    pub(super) connection: u64,
+    /// Whether a connection was ever opened.
+    has_opened: bool,
+    /// When the last frame came, on whichever connection.
+    pub(super) last_frame: Option<Instant>,
     /// From when receive times are counted.
     pub(super) epoch: Instant,
     /// Since when the connection has had a live book.
@@ -60,6 +68,9 @@ pub(super) struct Machine {
     /// How many requests were sent on this connection, and how many of them were answered.
     pub(super) requests_sent: u64,
     pub(super) requests_answered: u64,
+
+    /// What the last message changed, if anybody asked.
+    pub(super) changes: ChangeLog,
 
     events: VecDeque<Event>,
     /// Events thrown away since the caller was last told of any.
@@ -95,6 +106,9 @@ impl Machine {
             stats: Stats::default(),
             link: Link::Down { dial_at: now },
             tracker: SequenceTracker::new(),
+            connection: config.first_connection,
+            has_opened: false,
+            last_frame: None,
             epoch: now,
             live_since: None,
             rate: RequestRate::default(),
@@ -104,6 +118,7 @@ impl Machine {
             leaving: Vec::new(),
             requests_sent: 0,
             requests_answered: 0,
+            changes: ChangeLog::default(),
             events: VecDeque::new(),
             missed_events: 0,
             must_disconnect: false,
@@ -156,6 +171,7 @@ impl Machine {
         }
         self.link = Link::Open { last_frame: now };
         self.failed_dials = 0;
+        self.connection += u64::from(std::mem::replace(&mut self.has_opened, true));
         self.tracker = SequenceTracker::new();
         self.push(Event::Connected);
         let is_passive = self.config.resync == Resync::Passive;
@@ -209,6 +225,7 @@ impl Machine {
         match &mut self.link {
             Link::Open { last_frame } => {
                 *last_frame = now;
+                self.last_frame = Some(now);
                 self.stats.frames += 1;
                 true
             }

@@ -57,6 +57,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod changes;
 mod config;
 mod event;
 mod frames;
@@ -68,6 +69,7 @@ mod subscription;
 
 use std::time::Instant;
 
+pub use self::changes::LevelChange;
 pub use self::config::{
     MAX_PRODUCTS_PER_REQUEST, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Resync, SequenceScope,
     SessionConfig,
@@ -77,7 +79,7 @@ pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
 pub use self::stats::{ProductStats, Stats};
 use self::subscription::{Name, Subscription};
-use crate::bbo::BboReader;
+use crate::bbo::{BboPublisher, BboReader};
 use crate::book::Book;
 use crate::wire::{Decoder, ProductId, Request};
 
@@ -150,6 +152,7 @@ impl Session {
 
     /// Takes what happened to the connection.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.machine.changes.clear();
         self.machine.run_timers(now);
         match input {
             Input::Closed(reason) => self.machine.closed(now, reason),
@@ -187,7 +190,43 @@ impl Session {
     /// ignored. Readers of its best bid and ask stay empty for ever: should it be subscribed to
     /// again, take new ones.
     pub fn unsubscribe(&mut self, product: &ProductId) -> bool {
+        self.machine.unsubscribe(product).is_some()
+    }
+
+    /// As [`Session::subscribe`], for a product whose best bid and ask are read from this
+    /// publisher; it may come from another session.
+    ///
+    /// # Errors
+    /// [`TooManyProducts`] when the session is full.
+    pub fn subscribe_publishing(
+        &mut self,
+        now: Instant,
+        product: ProductId,
+        publisher: BboPublisher,
+    ) -> Result<(), TooManyProducts> {
+        self.machine.subscribe_publishing(now, product, publisher)
+    }
+
+    /// As [`Session::unsubscribe`], and hands out the publisher of the product's best bid and
+    /// ask, so that another session may go on with it for the same readers.
+    pub fn release(&mut self, product: &ProductId) -> Option<BboPublisher> {
         self.machine.unsubscribe(product)
+    }
+
+    /// Says whether to remember which levels a message changed, for [`Session::changes`]. At
+    /// first nobody does, and it costs nothing.
+    pub fn collect_changes(&mut self, is_on: bool) {
+        self.machine.changes.switch(is_on);
+    }
+
+    /// Iterates over the levels of a live book that the last message changed, in the order in
+    /// which it lists them. There are none after a snapshot, which changes them all, and none
+    /// unless they are [collected](Self::collect_changes).
+    pub fn changes(&self, product: &str) -> impl Iterator<Item = LevelChange> {
+        let subscriptions = &self.machine.subscriptions;
+        let index = subscriptions.find(product);
+        let index = index.filter(|index| subscriptions.at(*index).is_live());
+        index.into_iter().flat_map(|index| self.machine.changes.of(index))
     }
 
     /// Withdraws every book and ends the session: the next outputs are its last events, and then
@@ -241,6 +280,19 @@ impl Session {
         self.machine.is_ended()
     }
 
+    /// Returns when the last message came, on the connection there is or an earlier one.
+    #[must_use]
+    pub const fn last_frame(&self) -> Option<Instant> {
+        self.machine.last_frame
+    }
+
+    /// Returns the number of the connection there is, of the last one, or of the first to be;
+    /// see [`Bbo::connection`](crate::bbo::Bbo::connection).
+    #[must_use]
+    pub const fn connection(&self) -> u64 {
+        self.machine.connection
+    }
+
     /// Returns the counters, over all connections so far.
     #[must_use]
     pub const fn stats(&self) -> &Stats {
@@ -284,6 +336,12 @@ impl<'a> Product<'a> {
     #[must_use]
     pub const fn since(&self) -> Instant {
         self.subscription.since
+    }
+
+    /// Returns when the live book last changed, or `None` if it is not live.
+    #[must_use]
+    pub fn last_change(&self) -> Option<Instant> {
+        self.subscription.is_live().then_some(self.subscription.last_change)
     }
 
     /// Returns the book.

@@ -9,7 +9,8 @@ use super::TooManyProducts;
 use super::config::{MAX_PRODUCTS_PER_REQUEST, Resync};
 use super::event::{Cause, Event, Status};
 use super::machine::Machine;
-use super::subscription::{Stage, Subscription};
+use super::subscription::{Name, Stage, Subscription};
+use crate::bbo::{BboPublisher, bbo_channel};
 use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind};
 
 /// What the venue says when it refuses a token; also when it does not know a channel.
@@ -26,6 +27,17 @@ impl Machine {
         now: Instant,
         product: ProductId,
     ) -> Result<(), TooManyProducts> {
+        let (publisher, _) = bbo_channel(self.epoch);
+        self.subscribe_publishing(now, product, publisher)
+    }
+
+    /// Adds a product whose best bid and ask are read from this publisher.
+    pub(super) fn subscribe_publishing(
+        &mut self,
+        now: Instant,
+        product: ProductId,
+        publisher: BboPublisher,
+    ) -> Result<(), TooManyProducts> {
         if self.subscriptions.find(product.as_str()).is_some_and(|index| {
             self.subscriptions.at(index).names.iter().any(|name| name.id == product)
         }) {
@@ -34,7 +46,7 @@ impl Machine {
         let alias = self.config.aliases.iter().find(|(requested, _)| *requested == product);
         let wire_name = alias.map_or_else(|| product.clone(), |(_, canonical)| canonical.clone());
         if let Some(index) = self.subscriptions.find(wire_name.as_str()) {
-            self.subscriptions.add_name(index, product.clone(), self.epoch);
+            self.subscriptions.add_name(index, Name { id: product.clone(), publisher });
             self.announce(index, &[product]);
             return Ok(());
         }
@@ -43,7 +55,8 @@ impl Machine {
             return Err(TooManyProducts { product, max_products });
         }
         let max_levels = self.config.max_levels_per_side;
-        let mut subscription = Subscription::new(product, wire_name, max_levels, now, self.epoch);
+        let name = Name { id: product, publisher };
+        let mut subscription = Subscription::new(name, wire_name, max_levels, now);
         if self.is_open() {
             if self.config.resync == Resync::Passive {
                 subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
@@ -56,25 +69,26 @@ impl Machine {
         Ok(())
     }
 
-    pub(super) fn unsubscribe(&mut self, product: &ProductId) -> bool {
-        let Some(index) = self.subscriptions.find(product.as_str()) else {
-            return false;
-        };
+    /// Ends a subscription and withdraws its best bid and ask. Returns their publisher, or `None`
+    /// if there is no such product.
+    pub(super) fn unsubscribe(&mut self, product: &ProductId) -> Option<BboPublisher> {
+        let index = self.subscriptions.find(product.as_str())?;
         let names = &self.subscriptions.at(index).names;
-        if !names.iter().any(|name| name.id == *product) {
-            return false;
-        }
-        if names.len() > 1 {
-            self.subscriptions.remove_name(index, product);
-            return true;
-        }
-        // Dropping the subscription withdraws its best bid and ask.
-        let subscription = self.subscriptions.remove(index);
-        if self.is_open() && subscription.asked_in.is_some() {
-            self.leaving.push(subscription.wire_name);
-            self.has_requests = true;
-        }
-        true
+        let position = names.iter().position(|name| name.id == *product)?;
+        // Their places are about to change.
+        self.changes.clear();
+        let mut publisher = if names.len() > 1 {
+            self.subscriptions.remove_name(index, position).publisher
+        } else {
+            let mut subscription = self.subscriptions.remove(index);
+            if self.is_open() && subscription.asked_in.is_some() {
+                self.leaving.push(subscription.wire_name);
+                self.has_requests = true;
+            }
+            subscription.names.remove(position).publisher
+        };
+        publisher.withdraw();
+        Some(publisher)
     }
 
     /// Returns the next request that may be sent now.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::event::{Cause, NotLive, Status};
 use super::stats::ProductStats;
-use crate::bbo::{BboPublisher, bbo_channel};
+use crate::bbo::BboPublisher;
 use crate::book::Book;
 use crate::sequence::SequenceTracker;
 use crate::wire::{ProductId, UnixNanos};
@@ -47,6 +47,8 @@ pub(super) struct Name {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FrameOrigin {
     pub(super) sequence: u64,
+    /// The connection that it came on.
+    pub(super) connection: u64,
     pub(super) event_time: Option<UnixNanos>,
     pub(super) received: Instant,
 }
@@ -89,16 +91,9 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn new(
-        id: ProductId,
-        wire_name: ProductId,
-        max_levels: usize,
-        now: Instant,
-        epoch: Instant,
-    ) -> Self {
-        let (publisher, _) = bbo_channel(epoch);
+    pub(super) fn new(name: Name, wire_name: ProductId, max_levels: usize, now: Instant) -> Self {
         Self {
-            names: SmallVec::from_buf([Name { id, publisher }]),
+            names: SmallVec::from_buf([name]),
             wire_name,
             book: Book::with_max_levels(max_levels),
             stage: Stage::Down,
@@ -126,8 +121,9 @@ impl Subscription {
     /// Publishes the best bid and ask under every name.
     pub(super) fn publish(&mut self, origin: FrameOrigin) {
         self.origin = Some(origin);
-        let FrameOrigin { sequence, event_time, received } = origin;
+        let FrameOrigin { sequence, connection, event_time, received } = origin;
         for name in &mut self.names {
+            name.publisher.set_connection(connection);
             name.publisher.publish(&self.book, sequence, event_time, received);
         }
     }
@@ -245,16 +241,16 @@ impl Subscriptions {
     }
 
     /// Adds a name to a subscription.
-    pub(super) fn add_name(&mut self, index: usize, id: ProductId, epoch: Instant) {
-        let (publisher, _) = bbo_channel(epoch);
-        self.list[index].names.push(Name { id, publisher });
+    pub(super) fn add_name(&mut self, index: usize, name: Name) {
+        self.list[index].names.push(name);
         self.reindex();
     }
 
     /// Takes one of several names from a subscription.
-    pub(super) fn remove_name(&mut self, index: usize, id: &ProductId) {
-        self.list[index].names.retain(|name| name.id != *id);
+    pub(super) fn remove_name(&mut self, index: usize, position: usize) -> Name {
+        let name = self.list[index].names.remove(position);
         self.reindex();
+        name
     }
 
     fn reindex(&mut self) {

@@ -410,6 +410,59 @@ fn several_events_of_a_frame_are_one_change() {
 }
 
 #[test]
+fn the_levels_that_a_frame_changed_are_told_to_those_who_asked() {
+    let mut harness = Harness::live(config(&[BTC, ETH]));
+    harness.frame(&[update(BTC, "bid 99 3")]);
+    assert_eq!(harness.session.changes(BTC).count(), 0, "nobody asked");
+    harness.session.collect_changes(true);
+    // Unchanged, changed, absent, removed, new, and another product's.
+    let levels = "bid 99 3, bid 100 5, bid 98 0, bid 99 0, offer 102 4";
+    harness.frame(&[update(BTC, levels), update(ETH, "bid 100 9")]);
+    let text = |change: LevelChange| match change.size {
+        Some(size) => format!("{} {} {size}", change.side, change.price),
+        None => format!("{} {} gone", change.side, change.price),
+    };
+    let told = |harness: &Harness, name| -> Vec<String> {
+        harness.session.changes(name).map(text).collect()
+    };
+    assert_eq!(told(&harness, BTC), ["bid 100 5", "bid 99 gone", "ask 102 4"]);
+    assert_eq!(told(&harness, ETH), ["bid 100 9"]);
+    harness.heartbeat();
+    assert_eq!(harness.session.changes(BTC).count(), 0, "the last message changed nothing");
+    harness.frame(&[update(BTC, "bid 100 6"), snapshot(BTC, "bid 1 1"), update(BTC, "bid 2 1")]);
+    assert_eq!(told(&harness, BTC), ["bid 2 1"], "a snapshot changes everything");
+    harness.frame(&[update(BTC, "bid 2 2, bid 3 -1")]);
+    assert_eq!(harness.session.changes(BTC).count(), 0, "the book is lost");
+}
+
+#[test]
+fn each_connection_has_its_number() {
+    let mut config = config(&[BTC]);
+    config.first_connection = 70;
+    let mut harness = Harness::live(config);
+    let connection = |harness: &Harness| harness.session.bbo(BTC)?.load().map(|b| b.connection);
+    assert_eq!((harness.session.connection(), connection(&harness)), (70, Some(70)));
+    harness.close_by_venue();
+    assert_eq!(connection(&harness), None);
+    harness.reconnect();
+    assert_eq!((harness.session.connection(), connection(&harness)), (71, Some(71)));
+}
+
+#[test]
+fn a_publisher_moves_from_session_to_session_and_its_readers_with_it() {
+    let mut from = Harness::live(config(&[BTC, ETH]));
+    let reader = from.session.bbo(BTC).unwrap();
+    let publisher = from.session.release(&id(BTC)).unwrap();
+    assert_eq!(reader.load(), None, "withdrawn before anyone else has it");
+    let mut into = Harness::live(config(&[ETH]));
+    into.session.subscribe_publishing(into.now, id(BTC), publisher).unwrap();
+    into.drain();
+    into.frame(&[snapshot(BTC, "bid 7 1, offer 8 1")]);
+    assert_eq!(reader.load().unwrap().bid.unwrap().price, 7.into());
+    from.assert_live(ETH, "100 1 / 101 2");
+}
+
+#[test]
 fn a_snapshot_and_its_first_updates_may_share_a_frame() {
     let mut harness = Harness::new(config(&[BTC]));
     harness.open();

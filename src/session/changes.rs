@@ -1,0 +1,60 @@
+//! Which levels the last message changed, for those who ask to be told.
+
+use rust_decimal::Decimal;
+
+use crate::book::{Fixed, Side, decimal};
+
+/// A level that a frame has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_structs)] // Where, and what rests there now: there is no more to it.
+pub struct LevelChange {
+    /// The side of the book.
+    pub side: Side,
+    /// Price in quote currency for one unit of base currency.
+    pub price: Decimal,
+    /// The size that rests there now, in base currency, or `None` when the level is gone.
+    pub size: Option<Decimal>,
+}
+
+/// Gathers the changes of a message while it is applied.
+#[derive(Debug, Default)]
+pub(super) struct ChangeLog {
+    is_on: bool,
+    /// The place of the product, and what became of a level of it.
+    entries: Vec<(usize, Side, Fixed, Fixed)>,
+}
+
+impl ChangeLog {
+    pub(super) const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    pub(super) fn switch(&mut self, is_on: bool) {
+        *self = Self { is_on, entries: Vec::new() };
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, index: usize, side: Side, price: Fixed, size: Fixed) {
+        self.entries.push((index, side, price, size));
+    }
+
+    /// Forgets a product whose book was replaced.
+    pub(super) fn forget(&mut self, index: usize) {
+        self.entries.retain(|entry| entry.0 != index);
+    }
+
+    /// Forgets everything, and keeps the memory.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(super) fn of(&self, index: usize) -> impl Iterator<Item = LevelChange> {
+        let entries = self.entries.iter().filter(move |entry| entry.0 == index);
+        entries.map(|&(_, side, price, size)| LevelChange {
+            side,
+            price: decimal(price.mantissa(), price.scale()),
+            size: (size.mantissa() != 0).then(|| decimal(size.mantissa(), size.scale())),
+        })
+    }
+}
