@@ -6,6 +6,7 @@ mod failure;
 mod input;
 mod json;
 mod json_view;
+mod key;
 mod lines;
 mod live;
 mod replay;
@@ -15,6 +16,7 @@ mod sim;
 mod stop;
 mod summary;
 mod text;
+mod token;
 mod watch;
 
 use std::path::PathBuf;
@@ -46,6 +48,8 @@ enum Command {
     },
     /// Serve or record a simulated exchange
     Sim(sim::SimArgs),
+    /// Print one signed token, valid for two minutes, for use elsewhere
+    Token(token::TokenArgs),
     /// Keep the books of a live venue, and show them
     Watch(watch::WatchArgs),
 }
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Replay { file, json } => replay::run(&file, json),
         Command::Sim(args) => sim::run(&args),
+        Command::Token(args) => token::run(&args),
         Command::Watch(args) => watch::run(&args),
     };
     match outcome {

@@ -8,6 +8,7 @@ use level2::feed::{COINBASE_URL, FeedConfig};
 
 use crate::failure::Failure;
 use crate::json_view::JsonView;
+use crate::key::KeyArgs;
 use crate::live::{View, show, view_for_people};
 use crate::text::printable;
 
@@ -26,6 +27,8 @@ pub(crate) struct WatchArgs {
     /// Take ws:// at other hosts than this one: anyone on the way can change prices
     #[arg(long)]
     allow_plaintext: bool,
+    #[command(flatten)]
+    key: KeyArgs,
     /// Levels to show on each side; with --json it changes nothing
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=MAX_DEPTH))]
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &WatchArgs) -> Result<(), Failure> {
     let mut config = FeedConfig::new(args.products.iter().cloned());
     config.url.clone_from(&args.url);
     config.allow_plaintext = args.allow_plaintext;
+    config.credentials = args.key.credentials()?;
     crate::run_async(async {
         let mut view: Box<dyn View> = if args.json {
             Box::new(JsonView::default())
