@@ -76,7 +76,7 @@ pub mod sim;
 pub mod wire;
 
 pub use crate::bbo::{Bbo, BboReader};
-pub use crate::book::{Book, Level, Side};
+pub use crate::book::{Book, Depth, Level, Side};
 #[cfg(feature = "feed")]
 pub use crate::feed::{Feed, FeedConfig};
 pub use crate::session::{Event, Session, SessionConfig, Status};

@@ -7,7 +7,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
+use level2::book::depth::{Amount, DepthError, Fill, Taker};
 use level2::session::{Input, Output, Session, SessionConfig};
+use level2::{Depth, Side};
+use rust_decimal::Decimal;
 
 thread_local! {
     // Tests run side by side, so each thread has a count of its own.
@@ -197,6 +200,23 @@ fn reading_the_best_bid_and_ask_allocates_nothing() {
     let book = harness.session.book("BTC-USD").unwrap();
     let sum = || assert_eq!(book.bids().chain(book.asks()).count() as u64, 2 * LEVELS);
     assert_eq!(allocations_in(sum), 0);
+}
+
+#[test]
+fn asking_a_book_allocates_nothing() {
+    let harness = Harness::new();
+    let book = harness.session.book("BTC-USD").unwrap();
+    let everything = Amount::Size(Decimal::MAX);
+    let ask = |book: &dyn Fn(Taker) -> Result<Fill, DepthError>| {
+        let levels = book(Taker::Sell).unwrap().levels + book(Taker::Buy).unwrap().levels;
+        assert_eq!(levels as u64, 2 * LEVELS);
+    };
+    assert_eq!(allocations_in(|| ask(&|taker| book.fill(taker, everything))), 0);
+    let others = book.without_own(|_, _| Decimal::ZERO);
+    assert_eq!(allocations_in(|| ask(&|taker| others.fill(taker, everything))), 0);
+    let rows = || assert!(book.grouped(Side::Ask, Decimal::TEN).unwrap().count() > 0);
+    assert_eq!(allocations_in(rows), 0);
+    assert_eq!(allocations_in(|| assert!(book.spread_bps().unwrap().is_some())), 0);
 }
 
 /// Levels that come and go cost what nodes of the tree cost, and nothing beside.

@@ -7,7 +7,10 @@
 //! Both start from the snapshot and grow when a finer number arrives, which multiplies every
 //! level once and loses nothing. Each side is a `BTreeMap`, with an array in front of it for the
 //! ticks near the touch: a change there costs no search.
+//!
+//! What a book is asked for beyond its levels (cost of an order, depth, imbalance) is in [`depth`].
 
+pub mod depth;
 mod ladder;
 mod level;
 mod ticks;
@@ -17,6 +20,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+pub use self::depth::Depth;
 use self::ladder::Ladder;
 pub use self::ladder::{Change, Levels};
 pub use self::level::{Level, Side};
