@@ -12,7 +12,7 @@ use level2::feed::{Dial, DialError, Dialing, Feed, FeedError, Roots};
 use level2::session::{DialStage, Disconnect, Event};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
@@ -149,16 +149,10 @@ async fn dials_that_fail_say_how_far_they_came_and_may_be_limited() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
-    let garbage = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let garbage_address = garbage.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = garbage.accept().await {
-            let _ = stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
-        }
-    });
+    let garbage = answering("220 mail.example.com ESMTP\r\n").await;
     for (url, stage, text) in [
         (format!("ws://{closed}"), DialStage::Tcp, "refused"),
-        (format!("ws://{garbage_address}"), DialStage::Handshake, "503"),
+        (garbage, DialStage::Handshake, "HTTP"),
     ] {
         let mut config = config(url);
         config.session.max_failed_dials = std::num::NonZeroU32::new(2);
@@ -175,6 +169,70 @@ async fn dials_that_fail_say_how_far_they_came_and_may_be_limited() {
         assert_eq!(*got, stage);
         assert!(error.contains(text), "{error}");
         assert_eq!(feed.session().stats().reconnects, 1);
+    }
+}
+
+/// A server that answers every connection with the same text; returns its address.
+async fn answering(text: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(text.as_bytes()).await;
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_websocket_is_told_by_its_status_and_not_followed() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let location = format!("ws://{}", elsewhere.local_addr().unwrap());
+    let moved = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n");
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    for (answer, status, retry_after) in [
+        ("HTTP/1.1 503 Service Unavailable\r\n\r\n", 503, None),
+        ("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 7\r\n\r\n", 429, seconds(7)),
+        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", 403, None),
+        (moved.leak(), 302, None),
+    ] {
+        let mut feed = Feed::new(config(answering(answer).await)).unwrap();
+        let reason = first_disconnect(&mut feed).await;
+        assert_eq!(reason, Disconnect::Rejected { status, retry_after });
+    }
+    let followed = tokio::time::timeout(Duration::from_millis(100), elsewhere.accept()).await;
+    assert!(followed.is_err(), "a redirect was followed");
+}
+
+#[tokio::test]
+async fn a_retry_after_is_waited_for() {
+    let answer = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\r\n";
+    let mut feed = Feed::new(config(answering(answer).await)).unwrap();
+    first_disconnect(&mut feed).await;
+    let since = std::time::Instant::now();
+    first_disconnect(&mut feed).await;
+    assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn every_close_code_is_told_as_it_came() {
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+
+    for code in [1_000, 1_001, 1_008, 1_009, 1_011, 1_012, 1_013, 4_000, 4_999] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+            let frame = CloseFrame { code: code.into(), reason: "so be it".into() };
+            socket.close(Some(frame)).await.unwrap();
+            while let Some(Ok(_)) = socket.next().await {}
+        });
+        let reason = first_disconnect(&mut Feed::new(config(url)).unwrap()).await;
+        let expected = Disconnect::ByVenue { code: Some(code), reason: "so be it".into() };
+        assert_eq!(reason, expected);
     }
 }
 

@@ -1,4 +1,4 @@
-//! From an address to an open WebSocket: name look-up, TCP, TLS, handshake.
+//! From an address to a stream of bytes: name look-up, TCP, TLS.
 //!
 //! Nothing here has a deadline of its own but the try of one address among several: the session
 //! bounds the whole, and gives up a dial by dropping it.
@@ -12,23 +12,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::http::Uri;
-use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
 
 use super::config::{Target, TlsTarget};
 use crate::session::{DialStage, Disconnect};
 
 /// How long one address of several may take to answer.
 const ADDRESS_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How many bytes of requests may wait for a venue that does not read.
-const MAX_WRITE_BUFFER_BYTES: usize = 1 << 20;
-
-/// How many bytes of requests are gathered before they are written: none, each goes at once.
-const WRITE_BUFFER_BYTES: usize = 0;
 
 /// Bytes to and from the venue, below the WebSocket.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -76,9 +65,6 @@ impl From<DialError> for Disconnect {
     }
 }
 
-/// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Box<dyn Transport>>;
-
 /// Dials TCP, and TLS where the address says so.
 pub(super) struct TcpDialer {
     pub(super) target: Target,
@@ -95,31 +81,6 @@ impl Dial for TcpDialer {
             }
         })
     }
-}
-
-/// Waits for a transport, and then makes a WebSocket of it.
-pub(super) async fn open_socket(
-    dialing: Dialing,
-    uri: Uri,
-    max_message_bytes: usize,
-) -> Result<Socket, Disconnect> {
-    let stream = dialing.await?;
-    let failed = |error: String| Disconnect::from(DialError::new(DialStage::Handshake, error));
-    let request = uri.into_client_request().map_err(|error| failed(error.to_string()))?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(max_message_bytes))
-        .max_frame_size(Some(max_message_bytes))
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES);
-    let (socket, response) =
-        tokio_tungstenite::client_async_with_config(request, stream, Some(config))
-            .await
-            .map_err(|error| failed(handshake_error(&error)))?;
-    // None was offered. A frame of an extension would be unreadable, so it is better said now.
-    if let Some(extensions) = response.headers().get(SEC_WEBSOCKET_EXTENSIONS) {
-        return Err(failed(format!("the venue insists on the extension {extensions:?}")));
-    }
-    Ok(socket)
 }
 
 async fn connect_tcp(host: &str, port: u16) -> Result<TcpStream, DialError> {
@@ -147,11 +108,4 @@ async fn connect_tls(tls: TlsTarget, stream: TcpStream) -> Result<Box<dyn Transp
     let stream = connector.connect(tls.server_name, stream).await;
     let stream = stream.map_err(|error| DialError::new(DialStage::Tls, error))?;
     Ok(Box::new(stream))
-}
-
-fn handshake_error(error: &tungstenite::Error) -> String {
-    match error {
-        tungstenite::Error::Http(response) => format!("the venue answered {}", response.status()),
-        other => other.to_string(),
-    }
 }

@@ -22,7 +22,8 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
 use super::FeedError;
 use super::config::{FeedConfig, Target};
-use super::dial::{Dial, Socket, open_socket};
+use super::dial::Dial;
+use super::handshake::{Opened, Socket, open_socket};
 #[cfg(feature = "auth")]
 use crate::auth::{AuthError, Credentials, NONCE_LEN};
 use crate::session::{Disconnect, Input};
@@ -56,7 +57,7 @@ pub(crate) struct Link {
 
 /// What there is of a connection.
 enum State {
-    Dialing(Pin<Box<dyn Future<Output = Result<Socket, Disconnect>> + Send>>),
+    Dialing(Pin<Box<dyn Future<Output = Result<Opened, Disconnect>> + Send>>),
     Down,
     Open(Box<Socket>),
 }
@@ -65,18 +66,23 @@ enum State {
 pub(crate) enum Received {
     Binary(Bytes),
     Closed(Disconnect),
-    Opened,
+    Opened { clock_offset_s: Option<i64> },
     Text(Utf8Bytes),
     Timeout,
 }
 
 impl Received {
     /// Hands this on in the session's own terms.
-    pub(crate) fn pass_to(self, take: impl FnOnce(Input<'_>)) {
+    pub(crate) fn pass_to(self, mut take: impl FnMut(Input<'_>)) {
         match self {
             Self::Binary(bytes) => take(Input::Message(&bytes)),
             Self::Closed(reason) => take(Input::Closed(reason)),
-            Self::Opened => take(Input::Opened),
+            Self::Opened { clock_offset_s } => {
+                if let Some(seconds) = clock_offset_s {
+                    take(Input::ClockOffset { seconds });
+                }
+                take(Input::Opened);
+            }
             Self::Text(text) => take(Input::Message(text.as_bytes())),
             Self::Timeout => take(Input::Timeout),
         }
@@ -161,9 +167,9 @@ impl Link {
                 State::Down => return Poll::Pending,
                 State::Dialing(dialing) => {
                     return Poll::Ready(Ok(match ready!(dialing.as_mut().poll(cx)) {
-                        Ok(socket) => {
+                        Ok(Opened { socket, clock_offset_s }) => {
                             self.state = State::Open(Box::new(socket));
-                            Received::Opened
+                            Received::Opened { clock_offset_s }
                         }
                         Err(reason) => self.closed(reason),
                     }));

@@ -30,6 +30,7 @@
 
 mod config;
 mod dial;
+mod handshake;
 mod link;
 
 use std::fmt;

@@ -47,6 +47,10 @@ pub struct SessionConfig {
     /// Whether requests ask for a token. The default is `false`; a feed with credentials sets it.
     pub authenticate: bool,
 
+    /// Whether to ask without a token where the venue refuses even a fresh one. Its public host
+    /// serves order books to anyone. The default is `true`.
+    pub retry_without_token: bool,
+
     /// Whether to keep books of products that nobody asked for, up to [`max_products`]: for
     /// recordings. The default is `false`.
     ///
@@ -96,6 +100,16 @@ pub struct SessionConfig {
     /// After this many failed dials in a row the session gives up. The default is `None`: never.
     pub max_failed_dials: Option<NonZeroU32>,
 
+    /// The longest that the venue may keep this client away when it answers a dial with a
+    /// `Retry-After`. The default is 5 minutes.
+    pub max_retry_after: Duration,
+
+    /// After being turned away this many times in a row the session gives up: by a close code
+    /// that says that the client is at fault (1008, 1009, 4000 and above), an HTTP status that
+    /// says so, or a certificate that is not accepted. Between such dials it always waits long,
+    /// from half of [`backoff_max`](Self::backoff_max) up. The default is `None`: never.
+    pub max_turned_away: Option<NonZeroU32>,
+
     /// The most products a session may hold. The default is 1,000.
     pub max_products: usize,
 
@@ -122,6 +136,7 @@ impl SessionConfig {
             resync: Resync::Reconnect,
             sequence_scope: SequenceScope::Connection,
             authenticate: false,
+            retry_without_token: true,
             adopt_products: false,
             idle_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(10),
@@ -134,6 +149,8 @@ impl SessionConfig {
             backoff_max: Duration::from_secs(30),
             healthy_after: Duration::from_secs(30),
             max_failed_dials: None,
+            max_retry_after: Duration::from_secs(300),
+            max_turned_away: None,
             max_products: 1_000,
             max_levels_per_side: MAX_LEVELS_PER_SIDE,
             first_connection: 0,

@@ -20,6 +20,10 @@ pub enum Event {
         /// The venue's name.
         canonical: ProductId,
     },
+    /// The venue refuses requests as not authenticated: those with a token, also with a fresh one,
+    /// or those without. Each is told once a connection, and nothing is sent in answer but what
+    /// this says.
+    AuthenticationFailed(AuthenticationFailure),
     /// The connection is open; subscriptions go out.
     Connected,
     /// The connection was lost or given up, or could not be made. Unless the session was closed
@@ -74,6 +78,12 @@ pub enum Event {
         /// The number of the frame.
         sequence: u64,
     },
+    /// The venue has turned this client away as often in a row as may be
+    /// ([`max_turned_away`](super::SessionConfig::max_turned_away)), and no more dials are made.
+    TurnedAway {
+        /// How often.
+        times: u32,
+    },
     /// A frame, or a product's part of it, could not be read. Its books were lost before this.
     Undecodable {
         /// The product, if it is known for which one the text was meant.
@@ -101,6 +111,84 @@ pub enum Event {
         /// The number of the frame.
         sequence: u64,
     },
+}
+
+/// What is known of a request that the venue refuses as not authenticated.
+///
+/// The venue uses the same words for a bad token, a key of the wrong kind and a channel that it
+/// does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuthenticationFailure {
+    /// Whether the requests carried tokens.
+    pub had_token: bool,
+    /// Whether the same is asked for again without a token.
+    pub retries_without_token: bool,
+    /// How far the venue's clock was ahead of this machine's at the handshake, in seconds, if the
+    /// venue told its time.
+    pub clock_offset_s: Option<i64>,
+}
+
+/// How far the clocks may be apart, in seconds, before tokens are likely to suffer: they live two
+/// minutes, and the venue tells its time in whole seconds and before its answer has travelled.
+pub const CLOCK_TOLERANCE_S: u64 = 30;
+
+impl AuthenticationFailure {
+    /// Returns what is likely to be wrong, the likeliest first.
+    pub fn likely_causes(&self) -> impl Iterator<Item = LikelyCause> + use<> {
+        let far_off = self
+            .clock_offset_s
+            .filter(|offset| self.had_token && offset.unsigned_abs() > CLOCK_TOLERANCE_S);
+        let clock = far_off.map(|offset_s| LikelyCause::Clock { offset_s });
+        let key = if self.had_token { LikelyCause::Key } else { LikelyCause::NoToken };
+        clock.into_iter().chain([key, LikelyCause::Channel])
+    }
+}
+
+impl fmt::Display for AuthenticationFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tokens = if self.had_token { "a fresh token" } else { "no token" };
+        write!(f, "the venue refuses requests with {tokens}, likely because ")?;
+        for (index, cause) in self.likely_causes().enumerate() {
+            write!(f, "{}{cause}", if index > 0 { ", or " } else { "" })?;
+        }
+        if self.retries_without_token {
+            f.write_str("; asking again without a token")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a request is likely refused as not authenticated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LikelyCause {
+    /// The venue does not know the channel.
+    Channel,
+    /// The clocks are apart, and tokens are not valid yet or no longer.
+    Clock {
+        /// How far the venue's is ahead of this machine's, in seconds.
+        offset_s: i64,
+    },
+    /// The key is of a wrong kind, was withdrawn, or does not belong to its name.
+    Key,
+    /// The venue wants a token.
+    NoToken,
+}
+
+impl fmt::Display for LikelyCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel => f.write_str("the channel is unknown"),
+            Self::Clock { offset_s } => {
+                let direction = if *offset_s > 0 { "behind" } else { "ahead of" };
+                let seconds = offset_s.unsigned_abs();
+                write!(f, "this machine's clock is {seconds} s {direction} the venue's")
+            }
+            Self::Key => f.write_str("the key is of a wrong kind or no longer valid"),
+            Self::NoToken => f.write_str("a token is needed"),
+        }
+    }
 }
 
 /// Whether a book may be trusted.
@@ -211,6 +299,14 @@ pub enum Disconnect {
         /// What the system said.
         error: Box<str>,
     },
+    /// The venue answered the WebSocket handshake with something else than a WebSocket. Where it
+    /// points to another address, that is not followed.
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// How long to stay away, if the venue said so.
+        retry_after: Option<Duration>,
+    },
     /// A dial took longer than this.
     TimedOut(Duration),
     /// The connection broke.
@@ -241,6 +337,13 @@ impl fmt::Display for Disconnect {
             Self::NotConnected { stage, error } => {
                 write!(f, "could not connect ({stage}): {error}")
             }
+            Self::Rejected { status, retry_after } => {
+                write!(f, "the venue answered the handshake with HTTP status {status}")?;
+                match retry_after {
+                    Some(pause) => write!(f, " and asks to stay away for {pause:?}"),
+                    None => Ok(()),
+                }
+            }
             Self::TimedOut(timeout) => write!(f, "could not connect within {timeout:?}"),
             Self::Transport(error) => write!(f, "the connection broke: {error}"),
         }
@@ -251,10 +354,14 @@ impl fmt::Display for Disconnect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DialStage {
+    /// The server's certificate was not accepted.
+    Certificate,
     /// The name of the host could not be resolved.
     Dns,
     /// The WebSocket handshake failed.
     Handshake,
+    /// The proxy could not be reached, or does not connect to the venue.
+    Proxy,
     /// No address took the connection.
     Tcp,
     /// The TLS handshake failed.
@@ -264,8 +371,10 @@ pub enum DialStage {
 impl fmt::Display for DialStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Certificate => "certificate",
             Self::Dns => "name look-up",
             Self::Handshake => "WebSocket handshake",
+            Self::Proxy => "proxy",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
         })

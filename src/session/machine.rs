@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::changes::ChangeLog;
 use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
 use super::event::{Cause, Disconnect, Event, Status};
-use super::retry::{Backoff, RequestRate};
+use super::retry::{Backoff, Redial, RequestRate};
 use super::stats::Stats;
 use super::subscription::{Stage, Subscriptions};
+use super::tokens::Tokens;
 use super::{Output, TooManyProducts};
 use crate::sequence::SequenceTracker;
 use crate::wire::ProductId;
@@ -62,7 +63,7 @@ pub(super) struct Machine {
     /// Whether a request is, or will be, to be sent.
     pub(super) has_requests: bool,
     pub(super) wants_heartbeats: bool,
-    pub(super) uses_tokens: bool,
+    pub(super) tokens: Tokens,
     /// Names that the venue still has to be told to end.
     pub(super) leaving: Vec<ProductId>,
     /// How many requests were sent on this connection, and how many of them were answered.
@@ -82,6 +83,10 @@ pub(super) struct Machine {
     backoff: Backoff,
     last_dial: Option<Instant>,
     failed_dials: u32,
+    /// How often in a row the venue has turned this client away.
+    turned_away: u32,
+    /// Whether a dial was made soon since the connection was last live for long.
+    was_soon: bool,
 }
 
 impl Machine {
@@ -96,6 +101,7 @@ impl Machine {
             &mut config.healthy_after,
             &mut config.backoff_min,
             &mut config.backoff_max,
+            &mut config.max_retry_after,
         ] {
             *setting = (*setting).min(LONGEST_SETTING);
         }
@@ -114,7 +120,7 @@ impl Machine {
             rate: RequestRate::default(),
             has_requests: false,
             wants_heartbeats: false,
-            uses_tokens: false,
+            tokens: Tokens::default(),
             leaving: Vec::new(),
             requests_sent: 0,
             requests_answered: 0,
@@ -126,6 +132,8 @@ impl Machine {
             backoff,
             last_dial: None,
             failed_dials: 0,
+            turned_away: 0,
+            was_soon: false,
             config,
         };
         for product in &products {
@@ -192,7 +200,7 @@ impl Machine {
         self.requests_answered = 0;
         self.wants_heartbeats = !is_passive;
         self.has_requests = !is_passive;
-        self.uses_tokens = self.config.authenticate;
+        self.tokens.open(self.config.authenticate);
     }
 
     pub(super) fn closed(&mut self, now: Instant, reason: Disconnect) {
@@ -338,6 +346,7 @@ impl Machine {
     /// Gives up the connection or the dial, and plans the next.
     fn disconnect(&mut self, now: Instant, reason: Disconnect, cause: Cause) {
         let was_dialing = matches!(self.link, Link::Dialing { .. });
+        let redial = Redial::after(&reason);
         self.lose_all(now, cause);
         self.must_disconnect = true;
         self.push(Event::Disconnected { reason });
@@ -352,9 +361,34 @@ impl Machine {
         let live_since = self.live_since.take();
         if live_since.is_some_and(|since| since + self.config.healthy_after <= now) {
             self.backoff.reset();
+            self.turned_away = 0;
+            self.was_soon = false;
         }
+        self.turned_away = if redial == Redial::Slow { self.turned_away + 1 } else { 0 };
+        if self.config.max_turned_away.is_some_and(|max| self.turned_away >= max.get()) {
+            self.link = Link::Ended;
+            self.push(Event::TurnedAway { times: self.turned_away });
+            return;
+        }
+        let wait = self.wait_before_dial(redial, live_since.is_some());
         let earliest = self.last_dial.map_or(now, |last| last + MIN_DIAL_INTERVAL);
-        self.link = Link::Down { dial_at: earliest.max(now + self.backoff.next_wait()) };
+        self.link = Link::Down { dial_at: earliest.max(now + wait) };
+    }
+
+    /// Draws the wait before the next dial.
+    fn wait_before_dial(&mut self, redial: Redial, had_book: bool) -> Duration {
+        // A server that sends its clients away again and again gets no more than others do.
+        let is_soon = redial == Redial::Soon && had_book && !self.was_soon;
+        self.was_soon |= is_soon;
+        match redial {
+            _ if is_soon => self.backoff.first_wait(),
+            // The growing part keeps clients apart that were all told the same.
+            Redial::After(pause) => {
+                pause.min(self.config.max_retry_after) + self.backoff.next_wait()
+            }
+            Redial::Slow => self.backoff.slow_wait(),
+            Redial::Normal | Redial::Soon => self.backoff.next_wait(),
+        }
     }
 
     /// Withdraws every book from its readers first, and only then empties them.

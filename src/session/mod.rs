@@ -28,7 +28,8 @@
 //! | silence on the connection | all books | a new connection |
 //! | silence of one product | nothing: [`Event::Quiet`]; a fault if a limit is set | asking again |
 //! | the venue refuses, or does not list a product | [`Event::Refused`], [`Event::Unlisted`] | asking again, ever more seldom |
-//! | socket closed, dial failed | all books | a new connection after a random, growing wait |
+//! | the venue refuses tokens | [`Event::AuthenticationFailed`] | once a fresh token, then none, then no more |
+//! | socket closed, dial failed | all books | a new connection after a random, growing wait: soon if the venue only restarts, late if it finds fault with the client, and not before the time that a `Retry-After` names |
 //!
 //! # Example: your own socket
 //!
@@ -66,6 +67,7 @@ mod requests;
 mod retry;
 mod stats;
 mod subscription;
+mod tokens;
 
 use std::time::Instant;
 
@@ -74,7 +76,10 @@ pub use self::config::{
     MAX_PRODUCTS_PER_REQUEST, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Resync, SequenceScope,
     SessionConfig,
 };
-pub use self::event::{Cause, DialStage, Disconnect, Event, NotLive, Status};
+pub use self::event::{
+    AuthenticationFailure, CLOCK_TOLERANCE_S, Cause, DialStage, Disconnect, Event, LikelyCause,
+    NotLive, Status,
+};
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
 pub use self::stats::{ProductStats, Stats};
@@ -96,6 +101,12 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input<'a> {
+    /// The venue has told its time. It is compared with this machine's where tokens are refused,
+    /// which live two minutes.
+    ClockOffset {
+        /// How far the venue's clock is ahead of this machine's, in seconds.
+        seconds: i64,
+    },
     /// The connection ended, or a dial failed.
     Closed(Disconnect),
     /// A message came, text or binary.
@@ -155,6 +166,7 @@ impl Session {
         self.machine.changes.clear();
         self.machine.run_timers(now);
         match input {
+            Input::ClockOffset { seconds } => self.machine.tokens.note_clock_offset(seconds),
             Input::Closed(reason) => self.machine.closed(now, reason),
             Input::Message(text) => {
                 if self.machine.count_message(now) {

@@ -13,9 +13,6 @@ use super::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, bbo_channel};
 use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind};
 
-/// What the venue says when it refuses a token; also when it does not know a channel.
-const AUTHENTICATION_FAILURE: &str = "authentication failure";
-
 /// Products in USDC that the venue does not answer as the one in USD: those of its documentation
 /// (read October 2026), and three more that another client treats so.
 const OWN_USDC_PRODUCTS: [&str; 5] =
@@ -100,7 +97,7 @@ impl Machine {
             .next_unsubscribe(now)
             .or_else(|| self.next_subscribe(now))
             .or_else(|| self.next_heartbeats())?;
-        request.wants_token = self.uses_tokens;
+        request.wants_token = self.tokens.are_wanted();
         self.rate.count(now);
         self.requests_sent += 1;
         self.stats.requests += 1;
@@ -120,26 +117,6 @@ impl Machine {
             });
         let earliest = wanted.chain(is_due.then_some(now)).min()?;
         Some(earliest.max(self.rate.ready_at(now)))
-    }
-
-    /// Takes the venue's word that it refuses a request.
-    pub(super) fn refused(&mut self, now: Instant, message: &str) {
-        self.stats.refused += 1;
-        self.requests_answered += 1;
-        self.push(Event::Refused { message: message.into() });
-        if message == AUTHENTICATION_FAILURE && self.uses_tokens {
-            // The public host serves books without a token too. This cannot loop: the next
-            // failure finds the tokens switched off.
-            self.uses_tokens = false;
-            self.wants_heartbeats = true;
-            self.has_requests = true;
-            for subscription in self.subscriptions.iter_mut() {
-                if matches!(subscription.stage, Stage::Awaiting { .. }) {
-                    subscription.stage =
-                        Stage::Wanted { not_before: now, unsubscribes_first: false };
-                }
-            }
-        }
     }
 
     /// Compares what the venue says it sends with what was asked of it.

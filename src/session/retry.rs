@@ -4,6 +4,39 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::config::MAX_REQUESTS_PER_SECOND;
+use super::event::{DialStage, Disconnect};
+
+/// How soon to dial again, by what ended the connection or the dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Redial {
+    /// After the time that the venue asked for.
+    After(Duration),
+    /// After a wait that grows from time to time.
+    Normal,
+    /// After a long wait: whatever is wrong will not mend itself in a second.
+    Slow,
+    /// Soon: the venue only moves its clients to another server.
+    Soon,
+}
+
+impl Redial {
+    pub(super) const fn after(reason: &Disconnect) -> Self {
+        match reason {
+            Disconnect::ByVenue { code: Some(code), .. } => match code {
+                // Done, going away, restarting, try again later.
+                1_000 | 1_001 | 1_012 | 1_013 => Self::Soon,
+                // A policy was violated, a message was too big, a reason of the venue's own.
+                1_008 | 1_009 | 4_000.. => Self::Slow,
+                _ => Self::Normal,
+            },
+            Disconnect::Rejected { retry_after: Some(pause), .. } => Self::After(*pause),
+            // Moved elsewhere, not allowed, too many requests.
+            Disconnect::Rejected { status: 300..=499, .. }
+            | Disconnect::NotConnected { stage: DialStage::Certificate, .. } => Self::Slow,
+            _ => Self::Normal,
+        }
+    }
+}
 
 /// Waits before dials: each drawn evenly between zero and a bound that doubles ("full jitter").
 #[derive(Debug)]
@@ -25,14 +58,29 @@ impl Backoff {
         let factor = 1u32.checked_shl(self.doublings).unwrap_or(u32::MAX);
         let bound = self.min.saturating_mul(factor).min(self.max);
         self.doublings = self.doublings.saturating_add(1);
-        // Microseconds of the longest bound fit many times over.
-        let bound_us = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(self.rng.u64(0..=bound_us))
+        self.draw(Duration::ZERO, bound)
+    }
+
+    /// Draws a wait up to the shortest bound. It counts as any other towards the next one's.
+    pub(super) fn first_wait(&mut self) -> Duration {
+        self.doublings = self.doublings.saturating_add(1);
+        self.draw(Duration::ZERO, self.min.min(self.max))
+    }
+
+    /// Draws a long wait: from half of the longest bound up.
+    pub(super) fn slow_wait(&mut self) -> Duration {
+        self.draw(self.max / 2, self.max)
     }
 
     /// Starts over with the shortest bound.
     pub(super) const fn reset(&mut self) {
         self.doublings = 0;
+    }
+
+    fn draw(&mut self, least: Duration, most: Duration) -> Duration {
+        // Microseconds of the longest bound fit many times over.
+        let micros = |wait: Duration| u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.rng.u64(micros(least)..=micros(most)))
     }
 }
 

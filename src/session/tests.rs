@@ -10,6 +10,9 @@ use super::*;
 use crate::book::{BookError, Level, Side};
 use crate::wire::{Action, RequestChannel};
 
+mod redial;
+mod tokens;
+
 const BTC: &str = "BTC-USD";
 const ETH: &str = "ETH-USD";
 
@@ -1102,41 +1105,6 @@ fn a_refusal_is_told_in_the_venues_words() {
     harness.error("failure to subscribe");
     let message = "failure to subscribe".into();
     assert_eq!(harness.events(), [Event::Refused { message }]);
-    harness.assert_live(BTC, "100 1 / 101 2");
-}
-
-#[test]
-fn without_credentials_no_request_asks_for_a_token_and_a_failure_repeats_none() {
-    let mut harness = Harness::new(config(&[BTC]));
-    harness.open();
-    let outputs = harness.drain();
-    let wants_token = |output: &Output| matches!(output, Output::Send(r) if r.wants_token);
-    assert!(!outputs.iter().any(wants_token));
-    harness.error("authentication failure");
-    assert_eq!(harness.requests(), [""; 0]);
-}
-
-#[test]
-fn a_failed_token_is_left_out_once_and_nothing_loops() {
-    let mut harness = Harness::new(SessionConfig { authenticate: true, ..config(&[BTC]) });
-    harness.open();
-    let wants_token = |output: &Output| match output {
-        Output::Send(request) => Some(request.wants_token),
-        _ => None,
-    };
-    let first: Vec<bool> = harness.drain().iter().filter_map(wants_token).collect();
-    assert_eq!(first, [true, true]);
-    harness.error("authentication failure");
-    harness.error("authentication failure");
-    let outputs = harness.drain();
-    assert_eq!(requests_of(&outputs), ["subscribe level2 BTC-USD", "subscribe heartbeats"]);
-    let second: Vec<bool> = outputs.iter().filter_map(wants_token).collect();
-    assert_eq!(second, [false, false]);
-    for _ in 0..20 {
-        harness.error("authentication failure");
-        assert_eq!(harness.requests(), [""; 0], "another refusal brings no other request");
-    }
-    harness.sync_all();
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn printable(text: &str) -> String {
 pub(crate) fn event_text(event: &Event) -> Option<String> {
     Some(match event {
         Event::Aliased { product, canonical } => format!("{product} is answered as {canonical}"),
+        Event::AuthenticationFailed(failure) => failure.to_string(),
         Event::Connected => "connected".to_owned(),
         Event::Disconnected { reason } => {
             format!("disconnected: {}", printable(&reason.to_string()))
@@ -37,6 +38,7 @@ pub(crate) fn event_text(event: &Event) -> Option<String> {
         Event::Refused { message } => format!("the venue refuses: {}", printable(message)),
         Event::Requested { product } => format!("{product} syncing"),
         Event::Synced { product, sequence } => format!("{product} live from frame {sequence}"),
+        Event::TurnedAway { times } => format!("turned away {times} times, and gave up"),
         Event::Undecodable { product: None, error } => {
             format!("a frame could not be read: {}", printable(&error.to_string()))
         }
@@ -54,7 +56,8 @@ pub(crate) fn event_text(event: &Event) -> Option<String> {
 pub(crate) const fn is_complaint(event: &Event) -> bool {
     matches!(
         event,
-        Event::LeftOut { .. }
+        Event::AuthenticationFailed(_)
+            | Event::LeftOut { .. }
             | Event::Missed { .. }
             | Event::Refused { .. }
             | Event::Undecodable { .. }

@@ -1,0 +1,231 @@
+//! What is tried when the venue refuses requests as not authenticated, and that it ends.
+
+use super::*;
+
+const REFUSAL: &str = "authentication failure";
+
+fn signed(products: &[&str]) -> SessionConfig {
+    SessionConfig { authenticate: true, ..config(products) }
+}
+
+/// The requests among outputs, each with whether it asks for a token.
+fn asked(outputs: &[Output]) -> Vec<(String, bool)> {
+    let tokens = outputs.iter().filter_map(|output| match output {
+        Output::Send(request) => Some(request.wants_token),
+        _ => None,
+    });
+    requests_of(outputs).into_iter().zip(tokens).collect()
+}
+
+fn both(wants_token: bool) -> Vec<(String, bool)> {
+    ["subscribe level2 BTC-USD", "subscribe heartbeats"]
+        .map(|request| (request.to_owned(), wants_token))
+        .to_vec()
+}
+
+fn failures(outputs: Vec<Output>) -> Vec<AuthenticationFailure> {
+    let failure = |event| match event {
+        Event::AuthenticationFailed(failure) => Some(failure),
+        _ => None,
+    };
+    events_of(outputs).into_iter().filter_map(failure).collect()
+}
+
+#[test]
+fn every_request_asks_for_a_token_of_its_own() {
+    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
+    harness.open();
+    assert_eq!(asked(&harness.drain()), both(true));
+    harness.sync_all();
+    harness.lose_frames(1);
+    harness.heartbeat();
+    let again = asked(&harness.advance(Duration::from_secs(2)));
+    let again: Vec<(&str, bool)> = again.iter().map(|(text, token)| (&**text, *token)).collect();
+    assert_eq!(again, [("unsubscribe level2 BTC-USD", true), ("subscribe level2 BTC-USD", true)]);
+}
+
+#[test]
+fn a_refused_token_is_tried_afresh_once_then_left_out_and_nothing_loops() {
+    let mut harness = Harness::new(signed(&[BTC]));
+    harness.open();
+    assert_eq!(asked(&harness.drain()), both(true));
+    // Both requests were refused: that is one failure, not two.
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    let outputs = harness.drain();
+    assert_eq!(asked(&outputs), both(true));
+    assert_eq!(failures(outputs), []);
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    let outputs = harness.drain();
+    assert_eq!(asked(&outputs), both(false));
+    let [failure] = failures(outputs)[..] else { panic!("expected one event") };
+    assert!(failure.had_token && failure.retries_without_token);
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        harness.error(REFUSAL);
+        let outputs = harness.drain();
+        assert_eq!(asked(&outputs), [], "another refusal brings no other request");
+        told.extend(failures(outputs));
+    }
+    let [failure] = told[..] else { panic!("expected one event, got {told:?}") };
+    assert!(!failure.had_token && !failure.retries_without_token);
+    harness.sync_all();
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
+fn a_fresh_token_that_is_taken_ends_it() {
+    let mut harness = Harness::new(signed(&[BTC]));
+    harness.open();
+    harness.drain();
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    assert_eq!(asked(&harness.drain()), both(true));
+    harness.sync_all();
+    assert_eq!(failures(harness.drain()), []);
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
+fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_sent() {
+    let config = SessionConfig { retry_without_token: false, ..signed(&[BTC]) };
+    let mut harness = Harness::new(config);
+    harness.open();
+    harness.drain();
+    for _ in 0..2 {
+        harness.error(REFUSAL);
+    }
+    assert_eq!(asked(&harness.drain()), both(true));
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        harness.error(REFUSAL);
+        let outputs = harness.drain();
+        assert_eq!(asked(&outputs), []);
+        told.extend(failures(outputs));
+    }
+    let [failure] = told[..] else { panic!("expected one event, got {told:?}") };
+    assert!(failure.had_token && !failure.retries_without_token);
+    // The book is asked for again as any whose snapshot does not come, which is seldom.
+    let requests = asked(&harness.advance_beating(600));
+    assert!(requests.len() < 150, "{} requests in ten minutes", requests.len());
+    assert!(requests.iter().all(|(_, wants_token)| *wants_token));
+}
+
+#[test]
+fn a_venue_that_refuses_everything_for_ever_is_asked_seldom() {
+    for retry_without_token in [true, false] {
+        let mut harness = Harness::new(SessionConfig { retry_without_token, ..signed(&[BTC]) });
+        let mut requests = 0;
+        let start = harness.now;
+        while harness.now < start + Duration::from_secs(3_600) {
+            for output in harness.advance(Duration::from_secs(1)) {
+                match output {
+                    Output::Connect => harness.opened(),
+                    Output::Send(_) => {
+                        requests += 1;
+                        harness.error(REFUSAL);
+                    }
+                    _ => {}
+                }
+            }
+            if harness.session.machine.is_open() {
+                harness.heartbeat();
+            }
+        }
+        assert!(requests < 500, "{requests} requests in an hour");
+    }
+}
+
+#[test]
+fn a_new_connection_tries_the_token_again() {
+    let mut harness = Harness::new(signed(&[BTC]));
+    harness.open();
+    harness.drain();
+    for _ in 0..2 {
+        harness.error(REFUSAL);
+        harness.error(REFUSAL);
+        harness.drain();
+    }
+    harness.close_by_venue();
+    harness.advance_to_dial();
+    harness.opened();
+    assert_eq!(asked(&harness.advance(SECOND)), both(true));
+}
+
+#[test]
+fn after_a_long_time_live_a_refusal_is_retried_once_more() {
+    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
+    harness.open();
+    harness.drain();
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    harness.drain();
+    harness.sync_all();
+    for _ in 0..3 {
+        harness.advance_beating(30);
+        harness.lose_frames(1);
+        harness.heartbeat();
+        assert_eq!(asked(&harness.advance_beating(2)).len(), 2);
+        harness.error(REFUSAL);
+        harness.error(REFUSAL);
+        assert_eq!(asked(&harness.drain()), both(true), "never without, if it once worked");
+        harness.sync_all();
+    }
+}
+
+#[test]
+fn without_credentials_no_request_asks_for_a_token_and_a_failure_repeats_none() {
+    let mut harness = Harness::new(config(&[BTC]));
+    harness.open();
+    assert_eq!(asked(&harness.drain()), both(false));
+    harness.error(REFUSAL);
+    let outputs = harness.drain();
+    assert_eq!(asked(&outputs), []);
+    let [failure] = failures(outputs)[..] else { panic!("expected one event") };
+    let causes: Vec<LikelyCause> = failure.likely_causes().collect();
+    assert_eq!(causes, [LikelyCause::NoToken, LikelyCause::Channel]);
+}
+
+#[test]
+fn other_refusals_leave_the_tokens_alone() {
+    let mut harness = Harness::new(signed(&[BTC]));
+    harness.open();
+    harness.drain();
+    for message in ["failure to subscribe", "authentication", "too many requests"] {
+        harness.error(message);
+        let outputs = harness.drain();
+        assert_eq!((asked(&outputs), failures(outputs)), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn the_event_names_the_clock_first_if_it_is_off() {
+    for (offset_s, is_off) in [(0, false), (30, false), (-30, false), (31, true), (-7_200, true)] {
+        let mut harness = Harness::new(signed(&[BTC]));
+        harness.drain();
+        harness.session.handle(harness.now, Input::ClockOffset { seconds: offset_s });
+        harness.opened();
+        harness.drain();
+        for _ in 0..4 {
+            harness.error(REFUSAL);
+            harness.error(REFUSAL);
+        }
+        let told = failures(harness.drain());
+        assert_eq!(told[0].clock_offset_s, Some(offset_s));
+        let causes: Vec<LikelyCause> = told[0].likely_causes().collect();
+        let clock = LikelyCause::Clock { offset_s };
+        let rest = [LikelyCause::Key, LikelyCause::Channel];
+        assert_eq!(causes, if is_off { vec![clock, rest[0], rest[1]] } else { rest.to_vec() });
+    }
+    let mut failure = AuthenticationFailure {
+        had_token: true,
+        retries_without_token: true,
+        clock_offset_s: Some(600),
+    };
+    let shown = failure.to_string();
+    assert!(shown.contains("clock is 600 s behind the venue's"), "{shown}");
+    assert!(shown.ends_with("asking again without a token"), "{shown}");
+    failure.clock_offset_s = Some(-45);
+    assert!(failure.to_string().contains("clock is 45 s ahead of the venue's"));
+}
