@@ -48,6 +48,7 @@
 //! | [`sequence`] | whether a number was expected | |
 //! | [`session`] | which book may be trusted, and what to do next | |
 //! | [`bbo`] | how a best bid and ask reach other threads | |
+//! | `books` | many products over many connections, in the background | `feed` (default) |
 //! | `feed` | sockets, TLS, the clock | `feed` (default) |
 //! | `auth` | keys and tokens | `auth` (default) |
 //! | `sim` | a simulated exchange that knows the truth | `sim` |
@@ -68,6 +69,8 @@ pub mod auth;
 pub mod bbo;
 pub mod book;
 #[cfg(feature = "feed")]
+pub mod books;
+#[cfg(feature = "feed")]
 pub mod feed;
 pub mod sequence;
 pub mod session;
@@ -77,6 +80,8 @@ pub mod wire;
 
 pub use crate::bbo::{Bbo, BboReader};
 pub use crate::book::{Book, Depth, Level, Side};
+#[cfg(feature = "feed")]
+pub use crate::books::{Books, BooksConfig};
 #[cfg(feature = "feed")]
 pub use crate::feed::{Feed, FeedConfig};
 pub use crate::session::{Event, Session, SessionConfig, Status};

@@ -273,7 +273,7 @@ impl fmt::Debug for Link {
 }
 
 /// What a link is told of a feed's settings. Clones share the key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct LinkConfig {
     pub(super) target: Target,
     max_message_bytes: usize,

@@ -41,7 +41,8 @@ use self::config::Target;
 pub use self::config::{COINBASE_URL, ConfigError, DEFAULT_MAX_MESSAGE_BYTES, FeedConfig, Roots};
 use self::dial::TcpDialer;
 pub use self::dial::{Dial, DialError, Dialing, Transport};
-use self::link::{Link, LinkConfig};
+use self::link::LinkConfig;
+pub(crate) use self::link::{Link, Received};
 #[cfg(feature = "auth")]
 use crate::auth::AuthError;
 use crate::bbo::BboReader;
@@ -63,9 +64,9 @@ impl Feed {
     /// # Errors
     /// [`ConfigError`] when the settings cannot work.
     pub fn new(config: FeedConfig) -> Result<Self, ConfigError> {
-        let target = Target::new(&config)?;
-        let dialer = Box::new(TcpDialer { target: target.clone() });
-        Ok(Self::build(config, target, dialer))
+        let connector = Connector::new(config)?;
+        let link = connector.link();
+        Ok(Self::build(connector, link))
     }
 
     /// Returns a feed that gets its connections from `dialer`; the address of the settings is
@@ -77,8 +78,9 @@ impl Feed {
         config: FeedConfig,
         dialer: impl Dial + 'static,
     ) -> Result<Self, ConfigError> {
-        let target = Target::new(&config)?;
-        Ok(Self::build(config, target, Box::new(dialer)))
+        let connector = Connector::new(config)?;
+        let link = connector.link_with(Box::new(dialer));
+        Ok(Self::build(connector, link))
     }
 
     /// Waits for the next event.
@@ -166,13 +168,8 @@ impl Feed {
         self.link.close().await;
     }
 
-    fn build(mut config: FeedConfig, target: Target, dialer: Box<dyn Dial>) -> Self {
-        let link = LinkConfig::take(&mut config, target);
-        Self {
-            session: Session::new(session_config(config, link.has_credentials()), now()),
-            link: Link::new(link, dialer),
-            last_disconnect: None,
-        }
+    fn build(connector: Connector, link: Link) -> Self {
+        Self { session: Session::new(connector.session, now()), link, last_disconnect: None }
     }
 }
 
@@ -209,20 +206,41 @@ impl fmt::Display for FeedError {
 
 impl std::error::Error for FeedError {}
 
-/// Returns what a session is told, once it is known whether there is a key.
-fn session_config(config: FeedConfig, has_credentials: bool) -> SessionConfig {
-    let mut config = config.session;
-    if config.seed == 0 {
-        config.seed = random_seed();
+/// What any number of connections are made from: the settings, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
+    /// What each session is told.
+    pub(crate) session: SessionConfig,
+    link: LinkConfig,
+}
+
+impl Connector {
+    pub(crate) fn new(mut config: FeedConfig) -> Result<Self, ConfigError> {
+        let target = Target::new(&config)?;
+        let link = LinkConfig::take(&mut config, target);
+        let mut session = config.session;
+        if session.seed == 0 {
+            session.seed = random_seed();
+        }
+        if cfg!(feature = "auth") {
+            session.authenticate = link.has_credentials();
+        }
+        Ok(Self { session, link })
     }
-    if cfg!(feature = "auth") {
-        config.authenticate = has_credentials;
+
+    /// Returns a link that dials TCP, and TLS where the address says so.
+    pub(crate) fn link(&self) -> Link {
+        self.link_with(Box::new(TcpDialer { target: self.link.target.clone() }))
     }
-    config
+
+    /// Returns a link that gets its connections from `dialer`.
+    pub(crate) fn link_with(&self, dialer: Box<dyn Dial>) -> Link {
+        Link::new(self.link.clone(), dialer)
+    }
 }
 
 /// Returns the moment it is, on tokio's clock, which tests can stop.
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 

@@ -286,6 +286,12 @@ impl Session {
         !subscriptions.is_empty() && subscriptions.iter().all(Subscription::is_live)
     }
 
+    /// Returns whether there is an open connection.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        self.machine.is_open()
+    }
+
     /// Returns whether the session was closed or has given up: it will never dial again.
     #[must_use]
     pub fn is_ended(&self) -> bool {

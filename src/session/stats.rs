@@ -48,6 +48,32 @@ pub struct Stats {
     pub missed_events: u64,
 }
 
+impl Stats {
+    /// Adds the counters of another session to these.
+    pub const fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.general_frames += other.general_frames;
+        self.updates += other.updates;
+        self.snapshots += other.snapshots;
+        self.gaps += other.gaps;
+        self.resets += other.resets;
+        self.duplicates += other.duplicates;
+        self.undecodable += other.undecodable;
+        self.crossed += other.crossed;
+        self.orphan_deletes += other.orphan_deletes;
+        self.awaiting += other.awaiting;
+        self.unasked += other.unasked;
+        self.late += other.late;
+        self.heartbeats += other.heartbeats;
+        self.other_channels += other.other_channels;
+        self.refused += other.refused;
+        self.requests += other.requests;
+        self.resyncs += other.resyncs;
+        self.reconnects += other.reconnects;
+        self.missed_events += other.missed_events;
+    }
+}
+
 /// The counters of one product. They only rise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -40,6 +40,9 @@ pub struct ExchangeConfig {
     /// A connection that sent no valid subscribe for this long is closed, as the venue does. The
     /// default is 5 s; `None` waits for ever.
     pub subscribe_deadline: Option<Duration>,
+    /// The most products that one connection may be subscribed to; a request for more is refused
+    /// as a whole. The venue has such a bound and does not state it. The default is `None`.
+    pub streams_max: Option<usize>,
     /// How many frames of truth are remembered for each product of a connection; the oldest are
     /// forgotten first. The default is 100,000.
     pub truth_frames_max: usize,
@@ -55,6 +58,7 @@ impl Default for ExchangeConfig {
             interval: Duration::from_millis(50),
             heartbeat: Duration::from_secs(1),
             subscribe_deadline: Some(Duration::from_secs(5)),
+            streams_max: None,
             truth_frames_max: 100_000,
         }
     }
@@ -187,7 +191,8 @@ impl Exchange {
         if !self.is_open(id) {
             return;
         }
-        match self.parse(text) {
+        let request = self.parse(text);
+        match request.and_then(|request| self.check_streams(id, request)) {
             Ok(request) => self.obey(id, &request),
             Err(message) => {
                 self.counts.errors += 1;
@@ -411,6 +416,20 @@ impl Exchange {
             _ => return Err(MALFORMED),
         };
         Ok(Request { subscribe, channel, products })
+    }
+
+    /// Refuses a request that would take a connection beyond its streams.
+    fn check_streams(&self, id: ConnectionId, request: Request) -> Result<Request, &'static str> {
+        let (Some(max), Some(connection)) = (self.config.streams_max, self.connections.get(&id))
+        else {
+            return Ok(request);
+        };
+        if !request.subscribe || !matches!(request.channel, Channel::Level2) {
+            return Ok(request);
+        }
+        let mut level2 = connection.level2.clone();
+        level2.extend(request.products.iter().flatten());
+        if level2.len() > max { Err(TOO_MANY_STREAMS) } else { Ok(request) }
     }
 
     fn obey(&mut self, id: ConnectionId, request: &Request) {
@@ -730,6 +749,8 @@ const USDC_PRODUCTS: [&str; 2] = ["USDT-USDC", "EURC-USDC"];
 /// What the venue answers to a request it cannot read, and to an unknown channel.
 const MALFORMED: &str = "subscribe or unsubscribe required";
 const REFUSED: &str = "authentication failure";
+/// What the venue answers to more products than it serves on one connection.
+const TOO_MANY_STREAMS: &str = "too many L2 streams requested in a single session";
 
 /// 2026-11-02T00:00:00Z in nanoseconds since the UNIX epoch.
 const START_UNIX_NS: u64 = 1_793_577_600_000_000_000;
@@ -1049,6 +1070,23 @@ mod tests {
         exchange.receive(id, at(0), SUBSCRIBE_BTC);
         assert_eq!(exchange.poll_frame(id).unwrap().sequence, Some(0));
         assert_eq!(exchange.counts().errors, 8);
+    }
+
+    #[test]
+    fn streams_beyond_the_bound_are_refused_and_those_before_them_stay() {
+        let mut exchange = Exchange::new(ExchangeConfig { streams_max: Some(1), ..small() });
+        let id = exchange.connect();
+        let both = r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD"],"channel":"level2"}"#;
+        exchange.receive(id, at(0), both);
+        let refused = format!(r#"{{"type":"error","message":"{TOO_MANY_STREAMS}"}}"#);
+        assert_eq!(exchange.poll_frame(id).unwrap().text, refused);
+        exchange.receive(id, at(0), SUBSCRIBE_BTC);
+        exchange.receive(id, at(0), SUBSCRIBE_BTC);
+        exchange.receive(id, at(0), SUBSCRIBE_BEATS);
+        let served = ["snapshot BTC-USD", "subscriptions", "subscriptions", "subscriptions"];
+        assert_eq!(channels(&drain(&mut exchange, id)), served);
+        exchange.receive(id, at(0), &both.replace("BTC-USD", "ETH-USD"));
+        assert_eq!(exchange.poll_frame(id).unwrap().text, refused);
     }
 
     #[test]

@@ -1,0 +1,116 @@
+//! The task that drives one line over a socket.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::inner::Inner;
+use super::line::{Chore, Line, Step};
+use super::turnstile::Turnstile;
+use crate::feed::{FeedError, Link, Received, now};
+
+/// The connections that feed the same products: one, or one and its standby.
+#[derive(Debug)]
+pub(super) struct Shard {
+    pub(super) number: u64,
+    pub(super) lines: Vec<Arc<SharedLine>>,
+}
+
+/// A line between the task that drives it and those who read its books.
+#[derive(Debug)]
+pub(super) struct SharedLine {
+    pub(super) line: Turnstile<Line>,
+    /// Wakes the task to do what others have decided.
+    pub(super) wake: Notify,
+}
+
+impl SharedLine {
+    pub(super) fn new(line: Line) -> Arc<Self> {
+        Arc::new(Self { line: Turnstile::new(line), wake: Notify::new() })
+    }
+
+    /// Withdraws the line's books and tells its task to end.
+    pub(super) fn close(&self) {
+        let mut line = self.line.queued();
+        line.close_and_tell(now());
+        drop(line);
+        self.wake.notify_one();
+    }
+}
+
+/// What a task found to do in one look at its line.
+struct Turn {
+    until: Instant,
+    is_ended: bool,
+    chores: Vec<Chore>,
+}
+
+/// Drives a line until its session has ended. However this ends, its books are withdrawn.
+pub(super) async fn drive(inner: Arc<Inner>, shard: Arc<Shard>, place: usize, mut link: Link) {
+    let shared = CloseOnDrop(Arc::clone(&shard.lines[place]));
+    let mut received = None;
+    loop {
+        let turn = take_turn(&shared.0, &mut link, received.take());
+        for chore in turn.chores {
+            inner.do_chore(&shard, place, chore);
+        }
+        if turn.is_ended {
+            break;
+        }
+        tokio::select! {
+            biased;
+            polled = poll_fn(|cx| link.poll_received(cx, turn.until)) => match polled {
+                Ok(polled) => received = Some(polled),
+                Err(error) => report(&inner, &shared.0, error),
+            },
+            () = shared.0.wake.notified() => {}
+        }
+    }
+    drop(shared);
+    inner.line_has_ended(&shard);
+    link.close().await;
+}
+
+/// Hands in what was received, and carries out what is to be done. Nothing waits in here but for
+/// the lock, which readers hold for one closure at a time.
+fn take_turn(shared: &SharedLine, link: &mut Link, received: Option<Received>) -> Turn {
+    let mut line = shared.line.first();
+    if let Some(received) = received {
+        received.pass_to(|input| line.handle(now(), input));
+    }
+    let now = now();
+    let until = loop {
+        match line.poll(now) {
+            Step::Connect => link.connect(),
+            // A session that has ended leaves its connection to be closed in good order.
+            Step::Disconnect if line.session().is_ended() => {}
+            Step::Disconnect => link.disconnect(),
+            Step::Send(request) => link.send(request),
+            Step::Wait(until) => break until,
+        }
+    };
+    Turn { until, is_ended: line.session().is_ended(), chores: line.take_chores() }
+}
+
+/// Tells consumers of a request that could not be signed.
+fn report(inner: &Inner, shared: &SharedLine, error: FeedError) {
+    #[cfg(feature = "auth")]
+    if let FeedError::Auth(error) = error {
+        let connection = shared.line.first().session().connection();
+        inner.hub.tell(&super::Event::Unsigned { connection, error });
+    }
+    #[cfg(not(feature = "auth"))]
+    let _ = (inner, shared, error);
+}
+
+/// Withdraws the books of a line that nobody drives any more, also when its task is dropped with
+/// its runtime.
+struct CloseOnDrop(Arc<SharedLine>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.line.first().close_and_tell(now());
+    }
+}

@@ -1,0 +1,430 @@
+//! `Books` against a simulated exchange: spreading, reading, closing, healing.
+
+#![cfg(all(feature = "feed", feature = "sim"))]
+
+#[path = "support/many.rs"]
+mod many;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use level2::book::Side;
+use level2::books::{Books, BooksConfig, Closed, ConnectError, SubscribeError};
+use level2::session::{Cause, NotLive, Status};
+use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
+
+use self::many::*;
+
+#[tokio::test(start_paused = true)]
+async fn products_are_spread_over_connections_and_all_become_live() {
+    let server = serve(exchange(25)).await;
+    let memory = Memory::new(&server);
+    let books = connect(config(names(25)), &memory).await;
+    soon(books.synced()).await.unwrap();
+    let stats = books.stats();
+    assert_eq!((stats.products, stats.live, stats.connections, stats.open), (25, 25, 3, 3));
+    assert_eq!(server.connections().open, 3);
+    assert_eq!(books.products(), names(25));
+    for product in names(25) {
+        let bbo = books.bbo(product.as_str()).unwrap().load().unwrap();
+        assert!(is_true(&server, product.as_str(), &bbo), "{product}");
+        assert_eq!(books.status(product.as_str()).unwrap().status, Status::Live);
+    }
+    // Connections differ by their numbers, so a sequence number is of one of them.
+    let connection =
+        |number: usize| books.bbo(name(number).as_str()).unwrap().load().unwrap().connection;
+    assert_eq!(connection(0), connection(9));
+    assert_ne!(connection(0), connection(10));
+    assert_ne!(connection(10), connection(20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_way_to_read_tells_the_same_book() {
+    let server = serve(exchange(2)).await;
+    let books = connect(config(names(2)), &Memory::new(&server)).await;
+    assert!(matches!(books.read("P000-USD", |_| ()), Err(NotLive::Syncing { .. })));
+    assert!(matches!(books.age("P000-USD"), Err(NotLive::Syncing { .. })));
+    assert_eq!(books.read("NONE-USD", |_| ()), Err(NotLive::Unknown));
+    assert!(books.bbo("NONE-USD").is_none() && books.status("NONE-USD").is_none());
+    soon(books.synced()).await.unwrap();
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+
+    let best = books.bbo("P000-USD").unwrap().load().unwrap();
+    let top = books.top("P000-USD", 3).unwrap();
+    assert_eq!((top.bids.len(), top.asks.len(), top.bbo), (3, 3, best));
+    assert_eq!((Some(top.bids[0]), Some(top.asks[0])), (best.bid, best.ask));
+    assert!(top.bids.is_sorted_by(|a, b| a.price > b.price));
+    let (bids, seen) =
+        books.read_at("P000-USD", |book, bbo| (book.bids().collect::<Vec<_>>(), *bbo)).unwrap();
+    assert_eq!((bids[..3].to_vec(), seen), (top.bids.to_vec(), best));
+    let truth =
+        server.with_exchange(|exchange| exchange.true_book("P000-USD").unwrap().bids().to_vec());
+    let bids: Vec<_> = bids.iter().map(|level| (level.price, level.size)).collect();
+    assert_eq!(bids, truth);
+    assert_eq!(books.top("P000-USD", 0).unwrap().bids.len(), 0);
+    let count = books.read("P000-USD", |book| book.level_count(Side::Bid)).unwrap();
+    assert_eq!(books.top("P000-USD", usize::MAX).unwrap().bids.len(), count);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_of_data_is_that_of_the_connection_and_that_of_the_book() {
+    let server = serve(exchange(1)).await;
+    let books = connect(config(names(1)), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_millis(10_500)).await;
+    let age = books.age("P000-USD").unwrap();
+    assert!(age.connection <= Duration::from_secs(1), "heartbeats go on: {age:?}");
+    assert!(age.book >= Duration::from_secs(10) && age.book < Duration::from_secs(11), "{age:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_and_the_name_it_is_answered_under_find_the_same_book() {
+    let exchange = ExchangeConfig {
+        products: vec![ProductSpec::btc_usd().levels(30)],
+        ..ExchangeConfig::default()
+    };
+    let server = serve(exchange).await;
+    let books = connect(config(["BTC-USDC".parse().unwrap()]), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let best = |name: &str| books.bbo(name).unwrap().load().unwrap();
+    assert_eq!(best("BTC-USDC"), best("BTC-USD"));
+    assert_eq!(books.top("BTC-USDC", 5), books.top("BTC-USD", 5));
+    assert_eq!(books.status("BTC-USD").unwrap().canonical_name.as_str(), "BTC-USD");
+    assert_eq!(books.products().len(), 1);
+    // Asked for under both names, it is one stream with two readers.
+    books.subscribe("BTC-USD".parse().unwrap()).unwrap();
+    soon(books.synced()).await.unwrap();
+    assert_eq!(best("BTC-USDC"), best("BTC-USD"));
+    assert!(books.unsubscribe(&"BTC-USDC".parse().unwrap()));
+    assert!(books.bbo("BTC-USDC").is_none());
+    assert!(books.bbo("BTC-USD").unwrap().load().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn products_come_and_go_and_empty_connections_with_them() {
+    let server = serve(exchange(25)).await;
+    let memory = Memory::new(&server);
+    let books = connect(config(names(10)), &memory).await;
+    soon(books.synced()).await.unwrap();
+    assert_eq!(server.connections().open, 1);
+
+    books.subscribe(name(10)).unwrap();
+    books.subscribe(name(10)).unwrap();
+    assert!(books.read("P010-USD", |_| ()).is_err(), "its snapshot has yet to come");
+    soon(books.synced()).await.unwrap();
+    assert_eq!((server.connections().open, books.products().len()), (2, 11));
+
+    let reader = books.bbo("P010-USD").unwrap();
+    assert!(reader.load().is_some());
+    assert!(books.unsubscribe(&name(10)));
+    assert!(!books.unsubscribe(&name(10)));
+    assert_eq!(reader.load(), None, "at once");
+    assert_eq!(reader.clone().changed().await, Err(Closed));
+    until(|| server.connections().open == 1).await;
+    assert_eq!(books.stats().connections, 1);
+
+    // Room that was left is used before another connection is.
+    assert!(books.unsubscribe(&name(3)));
+    books.subscribe(name(12)).unwrap();
+    soon(books.synced()).await.unwrap();
+    assert_eq!(server.connections().open, 1);
+    assert_eq!(memory.dials(), 2);
+    assert_eq!(reader.load(), None, "a reader of what has left stays empty");
+}
+
+#[tokio::test(start_paused = true)]
+async fn books_without_products_have_no_connections_until_they_have_one() {
+    let server = serve(exchange(1)).await;
+    let books = connect(config([]), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    assert_eq!(server.connections().accepted, 0);
+    books.subscribe(name(0)).unwrap();
+    soon(books.synced()).await.unwrap();
+    assert_eq!(server.connections().open, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_out() {
+    for streams_max in [1, 3, 4, 7] {
+        let served = ExchangeConfig { streams_max: Some(streams_max), ..exchange(20) };
+        let server = serve(served).await;
+        let books = connect(config(names(20)), &Memory::new(&server)).await;
+        let readers: Vec<_> =
+            names(20).iter().map(|name| books.bbo(name.as_str()).unwrap()).collect();
+        soon(books.synced()).await.unwrap();
+        for (reader, product) in readers.iter().zip(names(20)) {
+            let bbo = reader.load().expect("readers move with their product");
+            assert!(is_true(&server, product.as_str(), &bbo), "{product}");
+        }
+        let open = server.connections().open;
+        let fewest = 20usize.div_ceil(streams_max);
+        assert!((fewest..=2 * fewest).contains(&open), "{open} connections for {streams_max}");
+        // What was learnt holds for later ones: nothing is refused again.
+        let refused = books.stats().session.refused;
+        assert!(books.unsubscribe(&name(0)) && books.unsubscribe(&name(1)));
+        books.subscribe(name(0)).unwrap();
+        books.subscribe(name(1)).unwrap();
+        soon(books.synced()).await.unwrap();
+        assert_eq!(books.stats().session.refused, refused);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_that_is_refused_beside_live_ones_moves_and_they_stay() {
+    let served = ExchangeConfig { streams_max: Some(2), ..exchange(3) };
+    let server = serve(served).await;
+    let books = connect(config(names(2)), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    books.subscribe(name(2)).unwrap();
+    soon(books.synced()).await.unwrap();
+    assert_eq!(server.connections().open, 2);
+    let losses = |number| books.status(name(number).as_str()).unwrap().stats.losses;
+    assert_eq!([losses(0), losses(1), losses(2)], [0, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_are_bounded_and_the_error_says_so() {
+    let server = serve(exchange(5)).await;
+    let limited = |count| {
+        let mut config = config(names(count));
+        config.products_per_connection = 2;
+        config.max_connections = 2;
+        config
+    };
+    let memory = Memory::new(&server);
+    let refused = {
+        let memory = memory.clone();
+        Books::connect_with(limited(5), move || memory.clone()).await
+    };
+    let Err(ConnectError::Full(full)) = refused else { panic!("{refused:?}") };
+    assert_eq!((full.product, full.max_connections), (name(4), 2));
+    let books = connect(limited(4), &memory).await;
+    let full = books.subscribe(name(4)).unwrap_err();
+    assert!(matches!(&full, SubscribeError::Full(full) if full.product == name(4)), "{full}");
+    assert!(full.to_string().contains("max_connections (2)"));
+    soon(books.synced()).await.unwrap();
+    assert_eq!(books.products(), names(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_is_bounded_and_withdraws_from_every_state() {
+    let server = serve(exchange(2)).await;
+    // Before the first poll, while dialling, while syncing, live, and while waiting to dial.
+    for milliseconds in [0, 1, 20, 300, 5_000] {
+        let books = connect(config(names(2)), &Memory::new(&server)).await;
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        let reader = books.bbo("P000-USD").unwrap();
+        let start = tokio::time::Instant::now();
+        books.close().await;
+        books.close().await;
+        assert!(start.elapsed() <= Duration::from_secs(3), "at {milliseconds} ms");
+        assert_eq!(reader.load(), None);
+        assert_eq!(books.subscribe(name(1)), Err(SubscribeError::Closed));
+        assert_eq!(books.synced().await, Err(Closed));
+        let read = books.read("P000-USD", |_| ());
+        let is_closed = matches!(read, Err(NotLive::Lost { cause: Cause::Closed, .. }));
+        assert!(is_closed, "{read:?}");
+        until(|| server.connections().open == 0).await;
+    }
+}
+
+/// Accepts dials and never answers, so that only patience ends what begins there.
+struct Silent;
+
+impl level2::feed::Dial for Silent {
+    fn dial(&mut self) -> level2::feed::Dialing {
+        let (near, far) = tokio::io::duplex(1 << 10);
+        Box::pin(async move {
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                drop(far);
+            });
+            Ok(Box::new(near) as Box<dyn level2::feed::Transport>)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_is_bounded_while_the_venue_says_nothing() {
+    for seconds in [0, 1, 15] {
+        let books = Books::connect_with(config(names(1)), || Silent).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let start = tokio::time::Instant::now();
+        books.close().await;
+        assert!(start.elapsed() <= Duration::from_secs(3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_withdraws_every_book_and_ends_the_connections() {
+    let server = serve(exchange(12)).await;
+    let books = connect(config(names(12)), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    let readers: Vec<_> = names(12).iter().map(|name| books.bbo(name.as_str()).unwrap()).collect();
+    drop(books);
+    assert!(readers.iter().all(|reader| reader.load().is_none()), "at once");
+    until(|| server.connections().open == 0).await;
+}
+
+#[test]
+fn books_whose_runtime_is_gone_are_withdrawn() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (books, reader) = runtime.block_on(async {
+        let server = serve(exchange(1)).await;
+        let books = connect(config(names(1)), &Memory::new(&server)).await;
+        soon(books.synced()).await.unwrap();
+        let reader = books.bbo("P000-USD").unwrap();
+        assert!(reader.load().is_some());
+        (books, reader)
+    });
+    drop(runtime);
+    assert_eq!(reader.load(), None, "nobody keeps it true any more");
+    assert!(books.read("P000-USD", |_| ()).is_err());
+}
+
+#[test]
+fn connecting_outside_of_a_runtime_is_an_error() {
+    let connecting = Books::connect(BooksConfig::new([name(0)]));
+    let mut connecting = std::pin::pin!(connecting);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(answer) = connecting.as_mut().poll(&mut context) else {
+        panic!("there is nothing to wait for")
+    };
+    assert!(matches!(answer, Err(ConnectError::Runtime(_))), "{answer:?}");
+}
+
+#[test]
+fn a_program_without_a_runtime_has_books_on_a_thread_of_their_own() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = ServerConfig { exchange: exchange(12), ..ServerConfig::default() };
+    let server = runtime.block_on(Server::start(config)).unwrap();
+
+    let mut config = BooksConfig::new(names(12));
+    config.feed.url = server.url();
+    let books = Books::connect_blocking(config).unwrap();
+    books.block_on(books.synced()).unwrap();
+    let mut reader = books.bbo("P011-USD").unwrap();
+    assert!(books.block_on(reader.changed()).unwrap().is_some());
+    assert_eq!(server.connections().open, 2);
+    books.block_on(books.close());
+    assert_eq!(reader.load(), None);
+    drop(books);
+    let start = std::time::Instant::now();
+    while server.connections().open > 0 {
+        assert!(start.elapsed() < Duration::from_secs(10), "the connections stay");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_panics_harms_nobody_else() {
+    let server = serve(exchange(1)).await;
+    let books = connect(config(names(1)), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        books.read("P000-USD", |_| panic!("a bug of the caller"))
+    }));
+    assert!(panicked.is_err());
+    let before = books.stats().session.frames;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(books.stats().session.frames > before + 10);
+    assert!(books.read("P000-USD", |book| book.best_bid()).unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_change_sleeps_through_none() {
+    let server = serve(exchange(1)).await;
+    let books = connect(config(names(1)), &Memory::new(&server)).await;
+    let mut reader = books.bbo("P000-USD").unwrap();
+    let mut last = None;
+    for _ in 0..50 {
+        let best = soon(reader.changed()).await.unwrap();
+        let pair = best.map(|bbo| (bbo.bid, bbo.ask));
+        assert_ne!(pair, last, "woken for nothing");
+        last = pair;
+    }
+    // What happened before the wait is not waited for.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let start = tokio::time::Instant::now();
+    soon(reader.changed()).await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // One may have come between the last two lines.
+    let _ = tokio::time::timeout(Duration::from_millis(1), reader.changed()).await;
+    let waiting = tokio::time::timeout(Duration::from_secs(60), reader.changed());
+    assert!(waiting.await.is_err(), "heartbeats change nothing");
+    // A loss is a change.
+    server.abort_all();
+    assert_eq!(soon(books.changed("P000-USD")).await, Ok(None));
+    drop(books);
+    assert_eq!(reader.changed().await, Err(Closed));
+}
+
+/// Every kind of fault on every connection; whatever can be read is true, and all heals.
+#[tokio::test(start_paused = true)]
+async fn no_reader_takes_stale_for_fresh_whatever_goes_wrong() {
+    let server = serve(exchange(30)).await;
+    let mut config = config(names(30));
+    config.feed.session.backoff_max = Duration::from_millis(500);
+    let books = Arc::new(connect(config, &Memory::new(&server)).await);
+    soon(books.synced()).await.unwrap();
+    server.set_faults(FaultPlan::new(
+        5,
+        FaultRates {
+            drop_ppm: 1_000,
+            duplicate_ppm: 3_000,
+            reorder_ppm: 1_000,
+            garble_ppm: 1_000,
+            truncate_ppm: 1_000,
+            abort_ppm: 500,
+            stall_ppm: 100,
+            reset_ppm: 500,
+        },
+    ));
+    let (mut checks, mut absences) = (0, 0);
+    while books.stats().session.resyncs < 300 {
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        for number in 0..30 {
+            let product = name(number);
+            let best = books.bbo(product.as_str()).unwrap().load();
+            // Nothing runs beside this test: what the two ways to read say belongs together.
+            let read = books.read_at(product.as_str(), |_, bbo| *bbo);
+            assert_eq!(best.is_some(), read.is_ok());
+            match best {
+                Some(bbo) => {
+                    assert_eq!(read, Ok(bbo));
+                    assert!(is_true(&server, product.as_str(), &bbo), "{product}: {bbo:?}");
+                    checks += 1;
+                }
+                None => absences += 1,
+            }
+        }
+    }
+    assert!(checks > 10_000 && absences > 100, "{checks} checks, {absences} absences");
+    assert!(server.fault_counts().faults() > 25);
+    server.set_faults(FaultPlan::none());
+    // Stalled ones have to be noticed first.
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    soon(books.synced()).await.unwrap();
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for product in names(30) {
+        let levels = |side| {
+            let pairs = |book: &level2::Book| -> Vec<_> {
+                book.levels(side).map(|level| (level.price, level.size)).collect()
+            };
+            books.read(product.as_str(), pairs).unwrap()
+        };
+        server.with_exchange(|exchange| {
+            let truth = exchange.true_book(product.as_str()).unwrap();
+            assert_eq!(levels(Side::Bid), truth.bids());
+            assert_eq!(levels(Side::Ask), truth.asks());
+        });
+    }
+    println!("{:?}", books.stats());
+}
