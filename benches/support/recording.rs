@@ -15,10 +15,14 @@ pub(crate) const THREE_PRODUCTS: &str = "three_products.jsonl.gz";
 /// The variable that names a recording of the user's own.
 const USER_RECORDING: &str = "LEVEL2_FRAMES";
 
-/// Reads a recording that is kept with the sources.
+/// Reads a recording that is kept with the sources: of this package, or of the one that holds it.
 pub(crate) fn fixture(name: &str) -> Vec<String> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    read(&fixtures.join(name))
+    let mut packages = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let path = packages.find_map(|package| {
+        let path = package.join("fixtures").join(name);
+        path.is_file().then_some(path)
+    });
+    read(&path.unwrap_or_else(|| panic!("no directory fixtures holds {name}")))
 }
 
 /// Reads the recording that the user named, if there is one, and returns it with its name.

@@ -14,31 +14,42 @@ pub(crate) struct Medians {
     pub(crate) updates: Duration,
 }
 
-/// Runs each contender over the stream once a round, each time from nothing, in an order that
-/// turns with the rounds.
+/// Runs each contender over the stream once a round, each time from nothing.
 pub(crate) fn compare(contenders: &[Contender], stream: &Stream, rounds: usize) -> Vec<Medians> {
-    let mut snapshots = vec![Vec::with_capacity(rounds); contenders.len()];
-    let mut updates = snapshots.clone();
-    for round in 0..rounds {
-        for turn in 0..contenders.len() {
-            let index = (round + turn) % contenders.len();
-            let mut stack = (contenders[index].start)();
-            let start = Instant::now();
-            stack.take(stream.prelude());
-            snapshots[index].push(start.elapsed());
-            stack.take(stream.warm_up());
-            let start = Instant::now();
-            stack.take(stream.updates());
-            updates[index].push(start.elapsed());
-        }
-    }
-    let medians = snapshots.into_iter().zip(updates);
+    let times = interleaved(contenders.len(), rounds, |index| {
+        let mut stack = (contenders[index].start)();
+        let start = Instant::now();
+        stack.take(stream.prelude());
+        let snapshot = start.elapsed();
+        stack.take(stream.warm_up());
+        let start = Instant::now();
+        stack.take(stream.updates());
+        (snapshot, start.elapsed())
+    });
+    let medians = times.into_iter().map(|times| times.into_iter().unzip());
     medians
         .map(|(snapshot, updates)| Medians { snapshot: median(snapshot), updates: median(updates) })
         .collect()
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
+/// Measures each of `count` contenders once a round, in an order that turns with the rounds, and
+/// returns what came of it by contender.
+pub(crate) fn interleaved<T>(
+    count: usize,
+    rounds: usize,
+    mut measure: impl FnMut(usize) -> T,
+) -> Vec<Vec<T>> {
+    let mut results: Vec<Vec<T>> = (0..count).map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..rounds {
+        for turn in 0..count {
+            let index = (round + turn) % count;
+            results[index].push(measure(index));
+        }
+    }
+    results
+}
+
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
