@@ -1,6 +1,6 @@
 //! Levels of one side merged into rows of a coarser price.
 
-use std::iter::{FusedIterator, Peekable};
+use std::iter::Peekable;
 
 use rust_decimal::Decimal;
 
@@ -68,5 +68,3 @@ impl<I: Iterator<Item = Level>> Iterator for Grouped<I> {
         (0, most)
     }
 }
-
-impl<I: FusedIterator<Item = Level>> FusedIterator for Grouped<I> {}

@@ -17,14 +17,16 @@
 //!
 //! # What is exact
 //!
-//! Sums and products are exact, or [`DepthError::OutOfRange`]. Only two kinds of number can need
-//! more digits than there are:
+//! Sums and products are exact, or [`DepthError::OutOfRange`]. What can need more digits than
+//! there are is rounded as follows:
 //!
 //! - **Quotients** (average price, microprice, imbalance, everything in basis points) are rounded
 //!   once, at the end, half to even, to 28 significant digits and at most 28 after the point.
 //! - **The size taken of a level in part**, where a notional or an average price decides it, is
 //!   rounded down to 28 significant digits, or to as many as leave the sums of the [`Fill`]
 //!   exact. So such a fill never costs more, nor averages worse, than was asked for.
+//! - **What own orders leave of a level** is exact for all sizes that a venue sends, and for others
+//!   as [`without_own`](Depth::without_own) says.
 //!
 //! # What is not there
 //!
@@ -138,17 +140,16 @@ pub trait Depth {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn spread_bps(&self) -> Result<Option<Decimal>, DepthError> {
-        let is_positive = |bid: Level, ask: Level| {
-            Some(Exact::from(bid.price).plus(ask.price.into())?.is_positive())
-        };
-        if with_touch(self, is_positive)? != Some(true) {
-            return Ok(None);
-        }
-        with_touch(self, |bid, ask| {
+        let bps = with_touch(self, |bid, ask| {
             let (bid, ask) = (Exact::from(bid.price), Exact::from(ask.price));
+            let sum = ask.plus(bid)?;
+            if !sum.is_positive() {
+                return Some(None);
+            }
             let twice = ask.minus(bid)?.times(BPS)?.times(Exact::new(2, 0))?;
-            twice.quotient(ask.plus(bid)?, Rounding::HalfEven)
-        })
+            twice.quotient(sum, Rounding::HalfEven).map(Some)
+        })?;
+        Ok(bps.flatten())
     }
 
     /// Returns the mid weighted towards the side with less size:
@@ -401,12 +402,14 @@ pub trait Depth {
 
     /// Returns this book less the caller's own resting orders, to which every query can be put.
     ///
-    /// `own_size` says how much the caller has resting at a price of a side, zero if nothing. It is
-    /// asked once for each level that a query looks at. A level keeps what is left of it. One that
-    /// is all the caller's vanishes, as does one where the caller claims more than rests there
-    /// (the order may just have been filled): no size is ever below zero. A claim below zero, or at
-    /// a price without a level, changes nothing. What is left is exact unless it needs more digits
-    /// than a decimal has, as no size of the venue's does; [`Decimal::checked_sub`] then rounds it.
+    /// `own_size` says how much the caller has resting at a price of a side, all orders together,
+    /// and zero if nothing. It is asked about each level that a query looks at.
+    ///
+    /// A level keeps what is left of it. One that is all the caller's vanishes, as does one where
+    /// the caller claims more than rests there (the order may just have been filled): no size is
+    /// ever below zero. A claim below zero, or at a price without a level, changes nothing. What is
+    /// left is exact; should it need more digits than a decimal has, which takes a claim far finer
+    /// than the level's own size, it is rounded by [`Decimal::checked_sub`].
     ///
     /// ```
     /// # use level2::{Book, Depth, Side, book::Fixed};
