@@ -50,6 +50,7 @@
 //! | [`bbo`] | how a best bid and ask reach other threads | |
 //! | `books` | many products over many connections, in the background | `feed` (default) |
 //! | `feed` | sockets, TLS, the clock | `feed` (default) |
+//! | `pace` | when it is whose turn at the venue | `feed` (default) |
 //! | `auth` | keys and tokens | `auth` (default) |
 //! | `sim` | a simulated exchange that knows the truth | `sim` |
 //!
@@ -72,6 +73,8 @@ pub mod book;
 pub mod books;
 #[cfg(feature = "feed")]
 pub mod feed;
+#[cfg(feature = "feed")]
+pub mod pace;
 pub mod sequence;
 pub mod session;
 #[cfg(feature = "sim")]

@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use level2::book::Side;
 use level2::books::{Books, BooksConfig, Closed, ConnectError, SubscribeError};
+use level2::pace::Pace;
 use level2::session::{Cause, NotLive, Status};
 use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
+
+use tokio::time::Instant;
 
 use self::many::*;
 
@@ -132,7 +135,7 @@ async fn products_come_and_go_and_empty_connections_with_them() {
     books.subscribe(name(12)).unwrap();
     soon(books.synced()).await.unwrap();
     assert_eq!(server.connections().open, 1);
-    assert_eq!(memory.dials(), 2);
+    assert_eq!(memory.dials().len(), 2);
     assert_eq!(reader.load(), None, "a reader of what has left stays empty");
 }
 
@@ -210,6 +213,78 @@ async fn connections_are_bounded_and_the_error_says_so() {
     assert_eq!(books.products(), names(4));
 }
 
+/// Sixty connections at once would be refused by the venue: 8 a second, and 8 requests.
+#[tokio::test(start_paused = true)]
+async fn many_connections_stay_within_the_limits_of_the_venue_together() {
+    let server = serve(exchange(60)).await;
+    let memory = Memory::new(&server);
+    let mut config = config(names(60));
+    config.products_per_connection = 1;
+    config.feed.pace = Some(Arc::new(Pace::new()));
+    // What a dial waits for its turn is not counted against it.
+    config.feed.session.connect_timeout = Duration::from_secs(1);
+    let books = connect(config, &memory).await;
+    let counting = Arc::clone(&server);
+    let requests = tokio::spawn(async move {
+        let mut moments = Vec::new();
+        while moments.len() < 120 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let count = counting.with_exchange(|exchange| exchange.counts().requests) as usize;
+            moments.resize(count, Instant::now());
+        }
+        moments
+    });
+    soon(books.synced()).await.unwrap();
+    let requests = soon(requests).await.unwrap();
+    assert!((2..=8).contains(&most_in_a_second(&memory.dials())));
+    assert!((2..=8).contains(&most_in_a_second(&requests)));
+    let stats = books.stats();
+    assert_eq!((stats.session.requests, stats.session.reconnects), (120, 0));
+}
+
+/// A thousand changes of mind, with frames coming all the while.
+#[tokio::test(start_paused = true)]
+async fn subscribing_and_unsubscribing_at_random_leaves_nothing_behind() {
+    let server = serve(exchange(80)).await;
+    let memory = Memory::new(&server);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let tasks_before = tasks();
+    let mut config = config([]);
+    config.products_per_connection = 7;
+    let books = connect(config, &memory).await;
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut wanted = std::collections::BTreeSet::new();
+    for _ in 0..1_000 {
+        let product = name(rng.usize(0..80));
+        if wanted.remove(&product) {
+            assert!(books.unsubscribe(&product));
+        } else {
+            books.subscribe(product.clone()).unwrap();
+            wanted.insert(product);
+        }
+        if rng.usize(0..4) == 0 {
+            tokio::time::sleep(Duration::from_millis(rng.u64(0..200))).await;
+        }
+    }
+    soon(books.synced()).await.unwrap();
+    assert_eq!(books.products(), wanted.iter().cloned().collect::<Vec<_>>());
+    for product in &wanted {
+        let bbo = books.bbo(product.as_str()).unwrap().load().unwrap();
+        assert!(is_true(&server, product.as_str(), &bbo), "{product}");
+    }
+    let stats = books.stats();
+    assert_eq!((stats.live, stats.open), (wanted.len(), stats.connections));
+    until(|| server.connections().open == stats.connections).await;
+    assert_eq!(stats.session.gaps + stats.session.refused + stats.session.undecodable, 0);
+    for product in wanted {
+        assert!(books.unsubscribe(&product));
+    }
+    until(|| server.connections().open == 0).await;
+    assert_eq!(books.stats().connections, 0);
+    until(|| tasks() == tasks_before).await;
+    assert!(books.products().is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn closing_is_bounded_and_withdraws_from_every_state() {
     let server = serve(exchange(2)).await;
@@ -218,7 +293,7 @@ async fn closing_is_bounded_and_withdraws_from_every_state() {
         let books = connect(config(names(2)), &Memory::new(&server)).await;
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         let reader = books.bbo("P000-USD").unwrap();
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         books.close().await;
         books.close().await;
         assert!(start.elapsed() <= Duration::from_secs(3), "at {milliseconds} ms");
@@ -253,7 +328,7 @@ async fn closing_is_bounded_while_the_venue_says_nothing() {
     for seconds in [0, 1, 15] {
         let books = Books::connect_with(config(names(1)), || Silent).await.unwrap();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         books.close().await;
         assert!(start.elapsed() <= Duration::from_secs(3));
     }
@@ -349,7 +424,7 @@ async fn waiting_for_a_change_sleeps_through_none() {
     }
     // What happened before the wait is not waited for.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     soon(reader.changed()).await.unwrap();
     assert_eq!(start.elapsed(), Duration::ZERO);
     server.with_exchange(|exchange| exchange.hold_markets(true));

@@ -10,6 +10,7 @@ use super::inner::Inner;
 use super::line::{Chore, Line, Step};
 use super::turnstile::Turnstile;
 use crate::feed::{FeedError, Link, Received, now};
+use crate::session::Input;
 
 /// The connections that feed the same products: one, or one and its standby.
 #[derive(Debug)]
@@ -82,13 +83,19 @@ fn take_turn(shared: &SharedLine, link: &mut Link, received: Option<Received>) -
     }
     let now = now();
     let until = loop {
-        match line.poll(now) {
+        let turn = match line.poll(now) {
             Step::Connect => link.connect(),
             // A session that has ended leaves its connection to be closed in good order.
-            Step::Disconnect if line.session().is_ended() => {}
-            Step::Disconnect => link.disconnect(),
+            Step::Disconnect if line.session().is_ended() => None,
+            Step::Disconnect => {
+                link.disconnect();
+                None
+            }
             Step::Send(request) => link.send(request),
             Step::Wait(until) => break until,
+        };
+        if let Some(turn) = turn {
+            line.handle(now, Input::Held(turn));
         }
     };
     Turn { until, is_ended: line.session().is_ended(), chores: line.take_chores() }

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 #[cfg(feature = "auth")]
 use crate::auth::Credentials;
+use crate::pace::Pace;
 use crate::session::SessionConfig;
 use crate::wire::ProductId;
 
@@ -44,6 +45,10 @@ pub struct FeedConfig {
     /// The default is 32 MiB.
     pub max_message_bytes: usize,
 
+    /// Keeps this and others within the venue's limits together. The default, `None`, is the one
+    /// that [all of this process share](Pace::of_process), and for addresses of this machine none.
+    pub pace: Option<Arc<Pace>>,
+
     /// Whom to trust for `wss://`.
     pub roots: Roots,
 
@@ -64,6 +69,7 @@ impl FeedConfig {
             url: COINBASE_URL.to_owned(),
             session: SessionConfig::new(products),
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
+            pace: None,
             roots: Roots::Platform,
             allow_plaintext: false,
             #[cfg(feature = "auth")]
@@ -168,7 +174,7 @@ impl Target {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
+pub(super) fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

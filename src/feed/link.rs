@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-#[cfg(feature = "auth")]
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 #[cfg(feature = "auth")]
@@ -20,18 +19,22 @@ use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 
-use super::FeedError;
-use super::config::{FeedConfig, Target};
-use super::dial::Dial;
+use super::config::{FeedConfig, Target, is_this_machine};
+use super::dial::{Dial, DialError};
 use super::handshake::{Opened, Socket, open_socket};
+use super::{FeedError, now};
 #[cfg(feature = "auth")]
 use crate::auth::{AuthError, Credentials, NONCE_LEN};
-use crate::session::{Disconnect, Input};
+use crate::pace::{LineTooLong, Pace};
+use crate::session::{DialStage, Disconnect, Input};
 use crate::wire::Request;
 
 /// The most requests that wait for a venue that does not read. The session makes at most 8 a
 /// second, and loses patience with a silent venue long before.
 const MAX_WAITING_REQUESTS: usize = 256;
+
+/// How many requests a connection begins with: for its products, and for heartbeats.
+const REQUESTS_AT_OPEN: usize = 2;
 
 /// How long a closing link waits for its close frame to leave.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -44,8 +47,15 @@ pub(crate) struct Link {
     #[cfg(feature = "auth")]
     credentials: Option<Arc<Credentials>>,
     state: State,
-    /// Requests that the socket has yet to take. Each gets its token when it does.
-    waiting: VecDeque<Request>,
+    /// Keeps this within the venue's limits together with others, if it has to.
+    pace: Option<Arc<Pace>>,
+    /// Requests that the socket has yet to take, each with its turn. They get their tokens when
+    /// they leave.
+    waiting: VecDeque<(Instant, Request)>,
+    /// Rings when it is the turn of the first of them.
+    turn: Option<Pin<Box<Sleep>>>,
+    /// The pace has no turn for a request.
+    is_overrun: bool,
     /// Why a request could not be signed, until the caller is told.
     #[cfg(feature = "auth")]
     sign_error: Option<AuthError>,
@@ -59,6 +69,8 @@ pub(crate) struct Link {
 enum State {
     Dialing(Pin<Box<dyn Future<Output = Result<Opened, Disconnect>> + Send>>),
     Down,
+    /// It is not yet this link's turn to dial.
+    Held(Pin<Box<Sleep>>),
     Open(Box<Socket>),
 }
 
@@ -99,7 +111,10 @@ impl Link {
             #[cfg(feature = "auth")]
             credentials: config.credentials,
             state: State::Down,
+            pace: config.pace,
             waiting: VecDeque::new(),
+            turn: None,
+            is_overrun: false,
             #[cfg(feature = "auth")]
             sign_error: None,
             must_flush: false,
@@ -107,11 +122,24 @@ impl Link {
         }
     }
 
-    /// Begins to dial; whatever connection there was is dropped.
-    pub(crate) fn connect(&mut self) {
-        let (uri, limit) = (self.target.uri.clone(), self.max_message_bytes);
+    /// Begins to dial; whatever connection there was is dropped. Returns when the dial really
+    /// begins, if it has to wait for its turn.
+    pub(crate) fn connect(&mut self) -> Option<Instant> {
         self.disconnect();
-        self.state = State::Dialing(Box::pin(open_socket(self.dialer.dial(), uri, limit)));
+        let now = now();
+        let requests = if self.has_credentials() { 0 } else { REQUESTS_AT_OPEN };
+        match self.pace.as_ref().map_or(Ok(now), |pace| pace.dial(now, requests)) {
+            Ok(turn) if turn > now => {
+                self.state = State::Held(Box::pin(tokio::time::sleep_until(turn.into())));
+                return Some(turn);
+            }
+            Ok(_) => self.dial(),
+            Err(error) => {
+                let failed = DialError::new(DialStage::Pace, error);
+                self.state = State::Dialing(Box::pin(std::future::ready(Err(failed.into()))));
+            }
+        }
+        None
     }
 
     /// Drops the connection, or the dial that is under way.
@@ -119,11 +147,21 @@ impl Link {
         self.state = State::Down;
         self.waiting.clear();
         self.must_flush = false;
+        self.is_overrun = false;
     }
 
-    /// Puts a request in line for the socket.
-    pub(crate) fn send(&mut self, request: Request) {
-        self.waiting.push_back(request);
+    /// Puts a request in line for the socket. Returns when it leaves, if it has to wait for its
+    /// turn.
+    pub(crate) fn send(&mut self, request: Request) -> Option<Instant> {
+        let now = now();
+        let has_token = request.wants_token && self.has_credentials();
+        let pace = self.pace.as_ref().filter(|_| !has_token);
+        let Ok(turn) = pace.map_or(Ok(now), |pace| pace.request(now)) else {
+            self.is_overrun = true;
+            return None;
+        };
+        self.waiting.push_back((turn, request));
+        (turn > now).then_some(turn)
     }
 
     /// Becomes ready when there is something to tell the session, at the latest at `until`.
@@ -165,6 +203,10 @@ impl Link {
         loop {
             match &mut self.state {
                 State::Down => return Poll::Pending,
+                State::Held(turn) => {
+                    ready!(turn.as_mut().poll(cx));
+                    self.dial();
+                }
                 State::Dialing(dialing) => {
                     return Poll::Ready(Ok(match ready!(dialing.as_mut().poll(cx)) {
                         Ok(Opened { socket, clock_offset_s }) => {
@@ -194,15 +236,22 @@ impl Link {
 
     /// Moves requests into the socket, and bytes out of it, as far as both take them.
     fn drive_requests(&mut self, cx: &mut Context<'_>) -> Result<(), Disconnect> {
-        let State::Open(socket) = &mut self.state else { return Ok(()) };
         if self.waiting.len() > MAX_WAITING_REQUESTS {
             return Err(Disconnect::Transport("the venue reads no requests".into()));
         }
+        if self.is_overrun {
+            return Err(Disconnect::Transport(LineTooLong.to_string().into()));
+        }
         let limit = self.max_message_bytes;
-        while !self.waiting.is_empty() {
+        while let Some((turn, _)) = self.waiting.front() {
+            let turn = *turn;
+            if self.poll_turn(cx, turn).is_pending() {
+                break;
+            }
+            let State::Open(socket) = &mut self.state else { return Ok(()) };
             let Poll::Ready(ready) = socket.poll_ready_unpin(cx) else { break };
             ready.map_err(|error| reason_of(&error, limit))?;
-            let Some(request) = self.waiting.pop_front() else { break };
+            let Some((_, request)) = self.waiting.pop_front() else { break };
             // The token is made when its request leaves, not when that was decided.
             #[cfg(feature = "auth")]
             let text = match encode(&request, self.credentials.as_deref()) {
@@ -218,6 +267,7 @@ impl Link {
             sent.map_err(|error| reason_of(&error, limit))?;
             self.must_flush = true;
         }
+        let State::Open(socket) = &mut self.state else { return Ok(()) };
         if self.must_flush
             && let Poll::Ready(flushed) = socket.poll_flush_unpin(cx)
         {
@@ -225,6 +275,31 @@ impl Link {
             self.must_flush = false;
         }
         Ok(())
+    }
+
+    /// Waits for the turn of the first request.
+    fn poll_turn(&mut self, cx: &mut Context<'_>, turn: Instant) -> Poll<()> {
+        if turn <= now() {
+            return Poll::Ready(());
+        }
+        let turn = turn.into();
+        let timer = self.turn.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(turn)));
+        if timer.deadline() != turn {
+            timer.as_mut().reset(turn);
+        }
+        timer.as_mut().poll(cx)
+    }
+
+    fn dial(&mut self) {
+        let (uri, limit) = (self.target.uri.clone(), self.max_message_bytes);
+        self.state = State::Dialing(Box::pin(open_socket(self.dialer.dial(), uri, limit)));
+    }
+
+    const fn has_credentials(&self) -> bool {
+        #[cfg(feature = "auth")]
+        return self.credentials.is_some();
+        #[cfg(not(feature = "auth"))]
+        return false;
     }
 
     /// Returns what a message has for the session, if it is not the WebSocket's own business.
@@ -263,6 +338,7 @@ impl fmt::Debug for Link {
         let state = match self.state {
             State::Dialing(_) => "dialing",
             State::Down => "down",
+            State::Held(_) => "held",
             State::Open(_) => "open",
         };
         f.debug_struct("Link")
@@ -279,12 +355,15 @@ pub(crate) struct LinkConfig {
     max_message_bytes: usize,
     #[cfg(feature = "auth")]
     credentials: Option<Arc<Credentials>>,
+    pace: Option<Arc<Pace>>,
 }
 
 impl LinkConfig {
     /// Takes the part of the settings that is not the session's, key included.
     pub(super) fn take(config: &mut FeedConfig, target: Target) -> Self {
+        let pace_of_process = || (!is_this_machine(&target.host)).then(Pace::of_process);
         Self {
+            pace: config.pace.take().or_else(pace_of_process),
             target,
             max_message_bytes: config.max_message_bytes,
             #[cfg(feature = "auth")]

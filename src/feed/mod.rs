@@ -46,7 +46,7 @@ pub(crate) use self::link::{Link, Received};
 #[cfg(feature = "auth")]
 use crate::auth::AuthError;
 use crate::bbo::BboReader;
-use crate::session::{Disconnect, Event, Output, Session, SessionConfig, TooManyProducts};
+use crate::session::{Disconnect, Event, Input, Output, Session, SessionConfig, TooManyProducts};
 use crate::wire::ProductId;
 
 /// One connection and its books, driven by awaiting [`Feed::next`].
@@ -97,7 +97,10 @@ impl Feed {
     pub async fn next(&mut self) -> Result<Event, FeedError> {
         loop {
             match self.session.poll(now()) {
-                Output::Connect => self.link.connect(),
+                Output::Connect => {
+                    let turn = self.link.connect();
+                    self.hold(turn);
+                }
                 Output::Disconnect => self.link.disconnect(),
                 Output::Event(event) => {
                     if let Event::Disconnected { reason } = &event {
@@ -105,7 +108,10 @@ impl Feed {
                     }
                     return Ok(event);
                 }
-                Output::Send(request) => self.link.send(request),
+                Output::Send(request) => {
+                    let turn = self.link.send(request);
+                    self.hold(turn);
+                }
                 Output::Wait(_) if self.session.is_ended() => {
                     let reason = self.last_disconnect.clone();
                     return Err(FeedError::Ended(reason.unwrap_or(Disconnect::ByCaller)));
@@ -166,6 +172,13 @@ impl Feed {
     pub async fn close(mut self) {
         self.session.close(now());
         self.link.close().await;
+    }
+
+    /// Tells the session that what it asked for has to wait for its turn.
+    fn hold(&mut self, turn: Option<Instant>) {
+        if let Some(turn) = turn {
+            self.session.handle(now(), Input::Held(turn));
+        }
     }
 
     fn build(connector: Connector, link: Link) -> Self {

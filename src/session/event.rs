@@ -360,6 +360,8 @@ pub enum DialStage {
     Dns,
     /// The WebSocket handshake failed.
     Handshake,
+    /// The dial was never made: it would have had to wait too long for its turn.
+    Pace,
     /// The proxy could not be reached, or does not connect to the venue.
     Proxy,
     /// No address took the connection.
@@ -374,6 +376,7 @@ impl fmt::Display for DialStage {
             Self::Certificate => "certificate",
             Self::Dns => "name look-up",
             Self::Handshake => "WebSocket handshake",
+            Self::Pace => "turn to dial",
             Self::Proxy => "proxy",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",

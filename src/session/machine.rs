@@ -203,6 +203,19 @@ impl Machine {
         self.tokens.open(self.config.authenticate);
     }
 
+    /// Takes note that what was asked for last is done later than now.
+    pub(super) fn held(&mut self, now: Instant, until: Instant) {
+        let until = until.clamp(now, now + LONGEST_SETTING);
+        match &mut self.link {
+            Link::Dialing { deadline } => *deadline = until + self.config.connect_timeout,
+            Link::Open { .. } => {
+                self.rate.hold(until);
+                self.extend_deadlines(until + self.config.snapshot_timeout);
+            }
+            Link::Down { .. } | Link::Ended => {}
+        }
+    }
+
     pub(super) fn closed(&mut self, now: Instant, reason: Disconnect) {
         if matches!(self.link, Link::Dialing { .. } | Link::Open { .. }) {
             self.disconnect(now, reason, Cause::Closed);

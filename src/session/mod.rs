@@ -109,6 +109,10 @@ pub enum Input<'a> {
     },
     /// The connection ended, or a dial failed.
     Closed(Disconnect),
+    /// The dial that was asked for, or the last request, must wait until this moment, so as not to
+    /// go beyond the venue's limits. Its deadline counts from there, and no request is asked for
+    /// before.
+    Held(Instant),
     /// A message came, text or binary.
     Message(&'a [u8]),
     /// The dial that was asked for succeeded; messages can be sent.
@@ -176,6 +180,7 @@ impl Session {
                     }
                 }
             }
+            Input::Held(until) => self.machine.held(now, until),
             Input::Opened => self.machine.opened(now),
             Input::Timeout => {}
         }

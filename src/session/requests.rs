@@ -104,6 +104,17 @@ impl Machine {
         Some(request)
     }
 
+    /// Gives the snapshots that the last request asked for another deadline.
+    pub(super) fn extend_deadlines(&mut self, until: Instant) {
+        for subscription in self.subscriptions.iter_mut() {
+            if subscription.asked_in == Some(self.requests_sent)
+                && let Stage::Awaiting { deadline: Some(deadline), .. } = &mut subscription.stage
+            {
+                *deadline = until;
+            }
+        }
+    }
+
     /// Returns when the next request can be sent, if there will be one.
     pub(super) fn requests_due(&self, now: Instant) -> Option<Instant> {
         if !self.has_requests {

@@ -89,6 +89,8 @@ impl Backoff {
 pub(super) struct RequestRate {
     /// When the last requests were sent, at most [`MAX_REQUESTS_PER_SECOND`] of them.
     sent: VecDeque<Instant>,
+    /// Before this moment none may be sent, whatever the rate.
+    held_until: Option<Instant>,
 }
 
 impl RequestRate {
@@ -96,10 +98,16 @@ impl RequestRate {
     pub(super) fn ready_at(&self, now: Instant) -> Instant {
         const WINDOW: Duration = Duration::from_secs(1);
 
+        let now = self.held_until.map_or(now, |until| now.max(until));
         match self.sent.front() {
             Some(oldest) if self.sent.len() >= MAX_REQUESTS_PER_SECOND => now.max(*oldest + WINDOW),
             _ => now,
         }
+    }
+
+    /// Lets no request go before a moment.
+    pub(super) fn hold(&mut self, until: Instant) {
+        self.held_until = self.held_until.max(Some(until));
     }
 
     /// Counts a request sent now.

@@ -452,6 +452,28 @@ fn each_connection_has_its_number() {
 }
 
 #[test]
+fn what_has_to_wait_for_its_turn_has_a_deadline_from_there() {
+    let mut harness = Harness::new(config(&[BTC]));
+    assert!(harness.drain().contains(&Output::Connect));
+    let turn = harness.now + 30 * SECOND;
+    harness.session.handle(harness.now, Input::Held(turn));
+    harness.advance(39 * SECOND);
+    assert_eq!(harness.session.stats().reconnects, 0, "the dial has its ten seconds");
+    harness.opened();
+    assert!(matches!(harness.session.poll(harness.now), Output::Send(_)));
+    let turn = harness.now + 20 * SECOND;
+    harness.session.handle(harness.now, Input::Held(turn));
+    harness.advance_beating(15);
+    harness.session.subscribe(harness.now, id(ETH)).unwrap();
+    assert_eq!(harness.requests(), [""; 0], "nothing more is asked for before");
+    let outputs = harness.advance_beating(10);
+    let asked = requests_of(&outputs);
+    assert_eq!(asked, ["subscribe level2 ETH-USD", "subscribe heartbeats"]);
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
 fn a_publisher_moves_from_session_to_session_and_its_readers_with_it() {
     let mut from = Harness::live(config(&[BTC, ETH]));
     let reader = from.session.bbo(BTC).unwrap();

@@ -93,6 +93,8 @@ pub struct ExchangeCounts {
     pub frames: u64,
     /// Frames that used a number and were held back by [`Exchange::drop_next`].
     pub dropped: u64,
+    /// Requests taken in, those that were refused included.
+    pub requests: u64,
     /// Requests answered with an error frame.
     pub errors: u64,
     /// Connections closed because their queue was full.
@@ -191,6 +193,7 @@ impl Exchange {
         if !self.is_open(id) {
             return;
         }
+        self.counts.requests += 1;
         let request = self.parse(text);
         match request.and_then(|request| self.check_streams(id, request)) {
             Ok(request) => self.obey(id, &request),

@@ -2,14 +2,14 @@
 
 #![allow(dead_code)] // Each test file uses its own part.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use level2::books::{Books, BooksConfig};
 use level2::feed::{Dial, Dialing, Transport};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
+use tokio::time::Instant;
 
 /// How many bytes lie between the exchange and a client that does not read.
 const PIPE_BYTES: usize = 1 << 20;
@@ -38,7 +38,7 @@ pub(crate) async fn serve(exchange: ExchangeConfig) -> Arc<Server> {
 #[derive(Clone)]
 pub(crate) struct Memory {
     server: Arc<Server>,
-    dials: Arc<AtomicUsize>,
+    dials: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Memory {
@@ -46,14 +46,15 @@ impl Memory {
         Self { server: Arc::clone(server), dials: Arc::default() }
     }
 
-    pub(crate) fn dials(&self) -> usize {
-        self.dials.load(Ordering::Relaxed)
+    /// When each dial began.
+    pub(crate) fn dials(&self) -> Vec<Instant> {
+        self.dials.lock().unwrap().clone()
     }
 }
 
 impl Dial for Memory {
     fn dial(&mut self) -> Dialing {
-        self.dials.fetch_add(1, Ordering::Relaxed);
+        self.dials.lock().unwrap().push(Instant::now());
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         tokio::spawn(self.server.serve(far));
         Box::pin(async move { Ok(Box::new(near) as Box<dyn Transport>) })
@@ -86,6 +87,15 @@ pub(crate) async fn until(mut is_so: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+/// The most of these moments that lie within one second.
+pub(crate) fn most_in_a_second(moments: &[Instant]) -> usize {
+    let within = |first: &Instant| {
+        let end = *first + Duration::from_secs(1);
+        moments.iter().filter(|moment| (*first..end).contains(moment)).count()
+    };
+    moments.iter().map(within).max().unwrap_or(0)
 }
 
 /// Whether a best bid and ask was true at its number on one of the exchange's open connections.
