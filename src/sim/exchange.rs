@@ -17,6 +17,8 @@ use crate::sim::frame::{
     Envelope, Scales, error_frame, heartbeat_event, level_event, subscriptions_event,
 };
 use crate::sim::market::{Change, Market, ProductSpec, TrueBook, interpolate};
+#[cfg(feature = "auth")]
+use crate::sim::token::{TokenDesk, TokenFault, TokenRules};
 
 /// How an [`Exchange`] is set up.
 #[derive(Debug, Clone)]
@@ -43,6 +45,10 @@ pub struct ExchangeConfig {
     /// The most products that one connection may be subscribed to; a request for more is refused
     /// as a whole. The venue has such a bound and does not state it. The default is `None`.
     pub streams_max: Option<usize>,
+    /// The tokens that requests may or must carry. The default is `None`: a `jwt` is allowed and
+    /// not checked.
+    #[cfg(feature = "auth")]
+    pub tokens: Option<TokenRules>,
     /// How many frames of truth are remembered for each product of a connection; the oldest are
     /// forgotten first. The default is 100,000.
     pub truth_frames_max: usize,
@@ -59,6 +65,8 @@ impl Default for ExchangeConfig {
             heartbeat: Duration::from_secs(1),
             subscribe_deadline: Some(Duration::from_secs(5)),
             streams_max: None,
+            #[cfg(feature = "auth")]
+            tokens: None,
             truth_frames_max: 100_000,
         }
     }
@@ -97,6 +105,10 @@ pub struct ExchangeCounts {
     pub requests: u64,
     /// Requests answered with an error frame.
     pub errors: u64,
+    /// Requests whose token was checked and taken.
+    pub tokens_taken: u64,
+    /// Requests refused for their token.
+    pub tokens_refused: u64,
     /// Connections closed because their queue was full.
     pub overflows: u64,
     /// Connections closed because no subscribe came in time.
@@ -125,6 +137,10 @@ pub struct Exchange {
     held: bool,
     counts: ExchangeCounts,
     changes: Vec<Change>,
+    #[cfg(feature = "auth")]
+    token_desk: Option<TokenDesk>,
+    #[cfg(feature = "auth")]
+    last_token_fault: Option<TokenFault>,
 }
 
 impl Exchange {
@@ -156,6 +172,10 @@ impl Exchange {
             held: false,
             counts: ExchangeCounts::default(),
             changes: Vec::new(),
+            #[cfg(feature = "auth")]
+            token_desk: config.tokens.take().map(TokenDesk::new),
+            #[cfg(feature = "auth")]
+            last_token_fault: None,
             config,
         }
     }
@@ -187,14 +207,14 @@ impl Exchange {
     ///
     /// A subscribe queues the snapshots of the products that are new on this connection and then
     /// the ack; an unsubscribe the ack alone. Anything else is answered by an error frame. A
-    /// closed or unknown connection is ignored. A `jwt` is allowed and not checked.
+    /// closed or unknown connection is ignored.
     pub fn receive(&mut self, id: ConnectionId, now: Duration, text: &str) {
         self.advance(now);
         if !self.is_open(id) {
             return;
         }
         self.counts.requests += 1;
-        let request = self.parse(text);
+        let request = self.parse(text).and_then(|request| self.check_token(request));
         match request.and_then(|request| self.check_streams(id, request)) {
             Ok(request) => self.obey(id, &request),
             Err(message) => {
@@ -240,6 +260,19 @@ impl Exchange {
     #[must_use]
     pub fn now(&self) -> Duration {
         self.now
+    }
+
+    /// The wall time that the exchange has been advanced to, since the UNIX epoch.
+    #[must_use]
+    pub fn unix_time(&self) -> Duration {
+        Duration::from_nanos(self.config.start_unix_ns).saturating_add(self.now)
+    }
+
+    /// Why a request was last refused for its token: the venue does not say, but a test may ask.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn last_token_fault(&self) -> Option<TokenFault> {
+        self.last_token_fault
     }
 
     /// Takes the oldest queued frame of a connection.
@@ -418,7 +451,45 @@ impl Exchange {
             }
             _ => return Err(MALFORMED),
         };
-        Ok(Request { subscribe, channel, products })
+        #[cfg(feature = "auth")]
+        let token = match &value["jwt"] {
+            Value::Null => None,
+            Value::String(token) => Some(token.clone()),
+            _ => return Err(REFUSED),
+        };
+        Ok(Request {
+            subscribe,
+            channel,
+            products,
+            #[cfg(feature = "auth")]
+            token,
+        })
+    }
+
+    /// Lets a request pass if its token is sound, or tokens are not checked.
+    #[cfg(feature = "auth")]
+    fn check_token(&mut self, request: Request) -> Result<Request, &'static str> {
+        let now_s = self.unix_time().as_secs();
+        let Some(desk) = &mut self.token_desk else {
+            return Ok(request);
+        };
+        match desk.check(now_s, request.token.as_deref()) {
+            Ok(had_token) => {
+                self.counts.tokens_taken += u64::from(had_token);
+                Ok(request)
+            }
+            Err(fault) => {
+                self.counts.tokens_refused += 1;
+                self.last_token_fault = Some(fault);
+                Err(REFUSED)
+            }
+        }
+    }
+
+    #[cfg(not(feature = "auth"))]
+    #[allow(clippy::unused_self)] // With the feature it is used.
+    const fn check_token(&mut self, request: Request) -> Result<Request, &'static str> {
+        Ok(request)
     }
 
     /// Refuses a request that would take a connection beyond its streams.
@@ -657,6 +728,8 @@ struct Request {
     subscribe: bool,
     channel: Channel,
     products: Option<Vec<usize>>,
+    #[cfg(feature = "auth")]
+    token: Option<String>,
 }
 
 #[derive(Clone, Copy)]

@@ -11,6 +11,8 @@
 //! - [`FaultPlan`]: seeded faults between the exchange and a client.
 //! - [`Server`]: all of it on a loopback socket.
 //!
+//! With the feature `auth` the exchange can also check tokens (`ExchangeConfig::tokens`).
+//!
 //! A seed decides everything and no floating point is involved, so a run can be repeated on any
 //! machine.
 //!
@@ -50,6 +52,8 @@ mod fault;
 mod frame;
 mod market;
 mod server;
+#[cfg(feature = "auth")]
+mod token;
 
 pub use exchange::{
     CONNECTIONS_CLOSED_MAX, CONNECTIONS_OPEN_MAX, ConnectionId, Exchange, ExchangeConfig,
@@ -59,3 +63,5 @@ pub use exchange::{
 pub use fault::{Delivery, FaultCounts, FaultPlan, FaultRates};
 pub use market::{Change, LEVELS_MAX, Market, ProductSpec, SCALE_MAX, TrueBook};
 pub use server::{Connections, Server, ServerConfig};
+#[cfg(feature = "auth")]
+pub use token::{PublicKey, TokenFault, TokenRules};

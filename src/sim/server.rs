@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -18,9 +18,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::DATE;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::{WebSocketStream, accept_async_with_config};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
 use crate::sim::exchange::{ConnectionId, Exchange, ExchangeConfig, REQUEST_BYTES_MAX, SimFrame};
 use crate::sim::fault::{Delivery, FaultCounts, FaultPlan};
@@ -257,6 +260,13 @@ impl Shared {
         self.started.elapsed()
     }
 
+    /// The wall time of the exchange, since the UNIX epoch.
+    fn unix_time(&self) -> Duration {
+        let mut exchange = self.exchange();
+        exchange.advance(self.now());
+        exchange.unix_time()
+    }
+
     fn wake(&self) {
         self.tick.send_modify(|ticks| *ticks = ticks.wrapping_add(1));
     }
@@ -322,7 +332,17 @@ where
     let config = WebSocketConfig::default()
         .max_message_size(Some(2 * REQUEST_BYTES_MAX))
         .max_frame_size(Some(2 * REQUEST_BYTES_MAX));
-    let handshake = timeout(HANDSHAKE_TIMEOUT, accept_async_with_config(stream, Some(config)));
+    // Clients judge their clocks by the exchange's, as they do by the venue's.
+    let date = httpdate::fmt_http_date(UNIX_EPOCH + shared.unix_time());
+    #[allow(clippy::result_large_err)] // The type of the error is the library's.
+    let add_date = |_: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+        if let Ok(date) = HeaderValue::try_from(date) {
+            response.headers_mut().insert(DATE, date);
+        }
+        Ok(response)
+    };
+    let handshake = accept_hdr_async_with_config(stream, add_date, Some(config));
+    let handshake = timeout(HANDSHAKE_TIMEOUT, handshake);
     let mut socket = tokio::select! {
         handshake = handshake => match handshake {
             Ok(Ok(socket)) => socket,
