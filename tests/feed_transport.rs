@@ -1,4 +1,4 @@
-//! The feed and what lies below it: TLS, deadlines, limits, pings, other transports.
+//! The feed and what lies below it: deadlines, limits, pings, refusals, other transports.
 
 #![cfg(all(feature = "feed", feature = "sim"))]
 
@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use level2::feed::{Dial, DialError, Dialing, Feed, FeedError, Roots};
+use level2::feed::{Dial, DialError, Dialing, Feed, FeedError};
 use level2::session::{DialStage, Disconnect, Event};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 
 use self::support::*;
@@ -70,66 +68,6 @@ async fn a_message_over_the_limit_names_the_setting_to_raise() {
         "{reason:?}"
     );
     assert!(reason.to_string().contains("max_message_bytes"));
-}
-
-/// A certificate for `localhost`, and the one to trust it by.
-fn certificate() -> (TlsAcceptor, Vec<u8>) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let root = made.cert.der().to_vec();
-    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![CertificateDer::from(root.clone())], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), root)
-}
-
-/// Puts TLS in front of a simulated exchange; returns the port.
-async fn serve_tls(server: &Arc<Server>, acceptor: TlsAcceptor) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = Arc::clone(server);
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            if let Ok(stream) = acceptor.accept(stream).await {
-                tokio::spawn(server.serve(stream));
-            }
-        }
-    });
-    port
-}
-
-#[tokio::test]
-async fn wss_works_with_the_right_certificate_and_with_no_other() {
-    let server = start(ServerConfig { exchange: busy_exchange(2), ..Default::default() }).await;
-    let server = Arc::new(server);
-    let (acceptor, root) = certificate();
-    let port = serve_tls(&server, acceptor).await;
-
-    let mut trusting = config(format!("wss://localhost:{port}/"));
-    trusting.roots = Roots::Custom(vec![root.clone()]);
-    let mut feed = Feed::new(trusting).unwrap();
-    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
-    assert_books_become_equal(&mut feed, &server).await;
-
-    let (_, other_root) = certificate();
-    for (url, roots) in [
-        (format!("wss://localhost:{port}/"), Roots::Custom(vec![other_root])),
-        (format!("wss://localhost:{port}/"), Roots::Bundled),
-        (format!("wss://127.0.0.1:{port}/"), Roots::Custom(vec![root])),
-    ] {
-        let mut distrusting = config(url);
-        distrusting.roots = roots;
-        let reason = first_disconnect(&mut Feed::new(distrusting).unwrap()).await;
-        assert!(
-            matches!(&reason, Disconnect::NotConnected { stage: DialStage::Tls, error }
-                if error.contains("certificate")),
-            "{reason:?}"
-        );
-    }
 }
 
 #[tokio::test]

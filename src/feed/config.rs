@@ -8,6 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::http::Uri;
 
+use super::proxy::{Proxy, ProxyTarget};
 #[cfg(feature = "auth")]
 use crate::auth::Credentials;
 use crate::pace::Pace;
@@ -52,6 +53,9 @@ pub struct FeedConfig {
     /// Whom to trust for `wss://`.
     pub roots: Roots,
 
+    /// The proxy to go through. The default is what the environment says.
+    pub proxy: Proxy,
+
     /// Whether `ws://` may be dialled at other hosts than this one. The default is `false`:
     /// prices that anyone on the way can change are no prices.
     pub allow_plaintext: bool,
@@ -71,6 +75,7 @@ impl FeedConfig {
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             pace: None,
             roots: Roots::Platform,
+            proxy: Proxy::Environment,
             allow_plaintext: false,
             #[cfg(feature = "auth")]
             credentials: None,
@@ -79,7 +84,9 @@ impl FeedConfig {
 }
 
 /// The certificate authorities that a server's certificate must come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// There is no way to take a certificate unchecked.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Roots {
     /// Those bundled with this library, as the major browsers trust them.
@@ -88,6 +95,10 @@ pub enum Roots {
     Custom(Vec<Vec<u8>>),
     /// Those of the operating system, or where it has none the bundled ones.
     Platform,
+    /// Those of the operating system alone. That it has none is an error.
+    PlatformOnly,
+    /// These alone, as rustls 0.23 holds them.
+    Store(Arc<RootCertStore>),
 }
 
 /// What is wrong with the settings of a feed.
@@ -98,6 +109,11 @@ pub enum ConfigError {
     Plaintext {
         /// The host.
         host: String,
+    },
+    /// The address of a proxy cannot be used. It is not quoted, because it may hold a password.
+    Proxy {
+        /// Where it stands: the name of an environment variable, or the setting.
+        origin: &'static str,
     },
     /// A root certificate cannot be used.
     Roots(String),
@@ -118,6 +134,11 @@ impl fmt::Display for ConfigError {
                 "expected wss:// for {host}: ws:// is dialled at this machine only, unless \
                  allow_plaintext is set"
             ),
+            Self::Proxy { origin } => write!(
+                f,
+                "expected a proxy such as http://host:port or socks5://host:port in {origin}, got \
+                 something else"
+            ),
             Self::Roots(error) => write!(f, "expected usable root certificates: {error}"),
             Self::Url { url, expected } => write!(f, "expected {expected}, got {url:?}"),
         }
@@ -132,6 +153,7 @@ pub(super) struct Target {
     pub(super) uri: Uri,
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) proxy: Option<ProxyTarget>,
     /// How to speak TLS, unless the address is `ws://`.
     pub(super) tls: Option<TlsTarget>,
 }
@@ -170,7 +192,8 @@ impl Target {
         } else {
             None
         };
-        Ok(Self { uri, host, port, tls })
+        let proxy = ProxyTarget::find(&config.proxy, &host)?;
+        Ok(Self { uri, host, port, proxy, tls })
     }
 }
 
@@ -190,7 +213,7 @@ fn tls_config(roots: &Roots) -> Result<Arc<ClientConfig>, ConfigError> {
     Ok(Arc::new(config))
 }
 
-fn root_store(roots: &Roots) -> Result<RootCertStore, ConfigError> {
+fn root_store(roots: &Roots) -> Result<Arc<RootCertStore>, ConfigError> {
     let mut store = RootCertStore::empty();
     match roots {
         Roots::Bundled => {}
@@ -202,17 +225,24 @@ fn root_store(roots: &Roots) -> Result<RootCertStore, ConfigError> {
             if store.is_empty() {
                 return Err(ConfigError::Roots("there are none".to_owned()));
             }
-            return Ok(store);
+            return Ok(Arc::new(store));
         }
-        Roots::Platform => {
+        Roots::Platform | Roots::PlatformOnly => {
             // One odd certificate of many must not take the others away.
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            if store.is_empty() && matches!(roots, Roots::PlatformOnly) {
+                return Err(ConfigError::Roots("the operating system has none".to_owned()));
+            }
         }
+        Roots::Store(own) if own.is_empty() => {
+            return Err(ConfigError::Roots("there are none".to_owned()));
+        }
+        Roots::Store(own) => return Ok(Arc::clone(own)),
     }
     if store.is_empty() {
         store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    Ok(store)
+    Ok(Arc::new(store))
 }
 
 #[cfg(test)]
@@ -257,8 +287,12 @@ mod tests {
     #[test]
     fn roots_of_ones_own_have_to_be_there_and_sound() {
         let mut config = FeedConfig::new([]);
-        for roots in [vec![], vec![b"no certificate".to_vec()]] {
-            config.roots = Roots::Custom(roots);
+        for roots in [
+            Roots::Custom(vec![]),
+            Roots::Custom(vec![b"no certificate".to_vec()]),
+            Roots::Store(Arc::new(RootCertStore::empty())),
+        ] {
+            config.roots = roots;
             assert!(matches!(Target::new(&config), Err(ConfigError::Roots(_))));
         }
     }

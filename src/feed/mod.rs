@@ -23,6 +23,15 @@
 //! # }
 //! ```
 //!
+//! # Whom it believes
+//!
+//! `wss://` is TLS 1.2 or 1.3 with a certificate that is checked, and for the host of the address:
+//! there is no way to take one unchecked, no way down to plain text, and a server that points
+//! elsewhere is not followed. [`Roots`] says which authorities count. A [`Proxy`] is gone through
+//! where the environment or a setting names one; TLS is spoken with the venue behind it. A name is
+//! looked up anew at every dial, each of its addresses is tried, and one deadline
+//! ([`connect_timeout`](crate::session::SessionConfig::connect_timeout)) covers all of it.
+//!
 //! # Logs
 //!
 //! This module logs nothing. The WebSocket library logs every frame at level TRACE through the
@@ -32,6 +41,7 @@ mod config;
 mod dial;
 mod handshake;
 mod link;
+mod proxy;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -43,6 +53,7 @@ use self::dial::TcpDialer;
 pub use self::dial::{Dial, DialError, Dialing, Transport};
 use self::link::LinkConfig;
 pub(crate) use self::link::{Link, Received};
+pub use self::proxy::Proxy;
 #[cfg(feature = "auth")]
 use crate::auth::AuthError;
 use crate::bbo::BboReader;
