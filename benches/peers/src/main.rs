@@ -48,5 +48,5 @@ fn main() {
             rows.map(|((entry, verdict), time)| Row { entry, verdict, time }).collect();
         table::print(&feed, &rows);
     }
-    println!("\nMedians of {rounds} interleaved rounds.");
+    println!("\nMedians of interleaved rounds: {rounds}.");
 }

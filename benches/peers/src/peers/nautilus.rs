@@ -65,8 +65,9 @@ fn currency_pair(product: &Product) -> InstrumentAny {
 }
 
 impl WholePath<'_> {
+    /// Passes over what is refused, as the platform does.
     fn take_text(&mut self, text: &str) {
-        let message = serde_json::from_str(text).expect("the stream holds frames");
+        let Ok(message) = serde_json::from_str(text) else { return };
         let CoinbaseWsMessage::L2Data { timestamp, events, .. } = message else { return };
         let time = parse_rfc3339_timestamp(&timestamp).expect("every frame has a time");
         for event in &events {
@@ -76,8 +77,10 @@ impl WholePath<'_> {
                 WsEventType::Snapshot => parse_ws_l2_snapshot(event, instrument, time, time),
                 WsEventType::Update => parse_ws_l2_update(event, instrument, time, time),
             };
-            book.apply(&deltas.expect("the stream's levels are sound"));
-            black_box(book.touch());
+            if let Ok(deltas) = deltas {
+                book.apply_deltas(&deltas);
+                black_box(book.touch());
+            }
         }
     }
 
@@ -134,41 +137,51 @@ fn instrument(product: &Product) -> InstrumentId {
     InstrumentId::from(format!("{}.COINBASE", product.name).as_str())
 }
 
-fn order(product: &Product, change: &Change) -> BookOrder {
-    let (price_scale, size_scale) = (product.price_scale, product.size_scale);
-    let units = change.held.units.cast_unsigned();
-    let price =
-        Price::from_mantissa_exponent(change.held.ticks, exponent(price_scale), price_scale);
-    let size = Quantity::from_mantissa_exponent(units, exponent(size_scale), size_scale);
+/// Returns the level as an order, or `None` if the numbers do not hold it.
+fn order(product: &Product, change: &Change) -> Option<BookOrder> {
+    let (price, size) = change.decimals();
+    let price = Price::from_decimal_dp(price, product.price_scale).ok()?;
+    let size = Quantity::from_decimal_dp(size, product.size_scale).ok()?;
     let side = if change.is_bid() { OrderSide::Buy } else { OrderSide::Sell };
     // A book of levels numbers its orders by their prices.
-    BookOrder::new(side, price, size, 0)
+    Some(BookOrder::new(side, price, size, 0))
+}
+
+impl Nautilus {
+    fn apply_deltas(&mut self, deltas: &OrderBookDeltas) {
+        self.0.apply_deltas(deltas).expect("the levels are of this instrument and have sides");
+    }
 }
 
 impl PeerBook for Nautilus {
-    type Input = OrderBookDeltas;
+    /// There are no changes without any.
+    type Input = Option<OrderBookDeltas>;
     type Touch = [Stated; 2];
 
     fn new(product: &Product) -> Self {
         Self(OrderBook::new(instrument(product), BookType::L2_MBP))
     }
 
-    fn input(product: &Product, event: &Event, number: u64) -> OrderBookDeltas {
+    fn input(product: &Product, event: &Event, number: u64) -> Self::Input {
         let (id, time) = (instrument(product), number.into());
         let clear = event.is_snapshot.then(|| OrderBookDelta::clear(id, number, time, time));
-        let changes = event.changes.iter().map(|change| {
+        let changes = event.changes.iter().filter_map(|change| {
             let action = match (change.held.units, event.is_snapshot) {
                 (0, _) => BookAction::Delete,
                 (_, true) => BookAction::Add,
                 (_, false) => BookAction::Update,
             };
-            OrderBookDelta::new(id, action, order(product, change), 0, number, time, time)
+            let order = order(product, change)?;
+            Some(OrderBookDelta::new(id, action, order, 0, number, time, time))
         });
-        OrderBookDeltas::new(id, clear.into_iter().chain(changes).collect())
+        let deltas: Vec<_> = clear.into_iter().chain(changes).collect();
+        (!deltas.is_empty()).then(|| OrderBookDeltas::new(id, deltas))
     }
 
-    fn apply(&mut self, input: &OrderBookDeltas) {
-        self.0.apply_deltas(input).expect("the levels are of this instrument and have sides");
+    fn apply(&mut self, input: &Self::Input) {
+        if let Some(deltas) = input {
+            self.apply_deltas(deltas);
+        }
     }
 
     fn touch(&self) -> Self::Touch {

@@ -19,7 +19,7 @@ use crate::feed::{Best, Change, Event, Feed, Held, Ladders, Product};
 /// How many digits after the point its numbers count.
 const SCALE: u32 = tickvault::fixed::SCALE;
 
-/// A level as it states it.
+/// Price and size as it states them.
 type Stated = (Fixed, Fixed);
 
 /// Every frame is received at one moment, as in the other stacks.
@@ -79,8 +79,9 @@ impl Contestant for WholePath<'_> {
 
     fn take(&mut self, frames: Range<usize>) {
         for index in frames {
-            let events = self.venue.parse_delta(&self.frames[index]);
-            for event in &events.expect("the stream holds frames") {
+            // What is refused leaves the book as it is, which the judging finds.
+            let events = self.venue.parse_delta(&self.frames[index]).unwrap_or_default();
+            for event in &events {
                 self.take_event(event);
             }
         }
@@ -123,21 +124,18 @@ impl PeerBook for Tickvault {
     fn input(product: &Product, event: &Event, number: u64) -> Levels {
         let (symbol, seq, checksum) = (symbol(product), Some(number), None);
         let stamps = Timestamps::recv_only(STAMP);
-        let stated = |change: &Change| {
-            (
-                fixed(change.held.ticks, product.price_scale),
-                fixed(change.held.units, product.size_scale),
-            )
-        };
+        let stated = |change: &Change| stated(change.held, product);
         if event.is_snapshot {
             let (bids, asks): (Vec<&Change>, Vec<&Change>) =
                 event.changes.iter().partition(|change| change.is_bid());
-            let [bids, asks] = [bids, asks].map(|side| side.into_iter().map(stated).collect());
+            let [bids, asks] =
+                [bids, asks].map(|side| side.into_iter().filter_map(stated).collect());
             return Levels::Snapshot(BookSnapshot { symbol, bids, asks, seq, checksum, stamps });
         }
-        let changes = event.changes.iter().map(|change| {
-            let (price, size) = stated(change);
-            LevelChange::new(if change.is_bid() { Side::Bid } else { Side::Ask }, price, size)
+        let changes = event.changes.iter().filter_map(|change| {
+            let (price, size) = stated(change)?;
+            let side = if change.is_bid() { Side::Bid } else { Side::Ask };
+            Some(LevelChange::new(side, price, size))
         });
         let changes = changes.collect();
         let (prev_seq, first_seq) = (None, None);
@@ -164,8 +162,14 @@ impl PeerBook for Tickvault {
     }
 }
 
-fn fixed(ticks: i64, scale: u8) -> Fixed {
-    Fixed::from_mantissa(ticks * 10_i64.pow(SCALE - u32::from(scale)))
+/// Returns the level as it states it, or `None` if its numbers do not hold it.
+fn stated(held: Held, product: &Product) -> Option<Stated> {
+    let fixed = |whole: i64, scale: u8| {
+        let factor = 10_i64.checked_pow(SCALE.checked_sub(scale.into())?)?;
+        whole.checked_mul(factor).map(Fixed::from_mantissa)
+    };
+    let price = fixed(held.ticks, product.price_scale)?;
+    Some((price, fixed(held.units, product.size_scale)?))
 }
 
 fn held((price, size): Stated, product: &Product) -> Held {
