@@ -34,8 +34,11 @@
 //!
 //! # Logs
 //!
-//! This module logs nothing. The WebSocket library logs every frame at level TRACE through the
-//! `log` crate, tokens included: filter `tungstenite` in programs that log so much.
+//! This module logs nothing, and no secret is in anything that it tells or shows. One thing below
+//! it is to be known: the WebSocket library logs every frame that it sends at level TRACE through
+//! the `log` crate, tokens included, which are good for two minutes. Keep its target `tungstenite`
+//! at DEBUG or above (`trace,tungstenite=debug` in the terms of `RUST_LOG`) in programs that log
+//! so much. The key itself is never there either.
 
 mod config;
 mod dial;

@@ -49,6 +49,14 @@ impl TestKey {
         }
     }
 
+    /// The private number, or the seed.
+    pub(crate) fn private(&self) -> Vec<u8> {
+        match self {
+            Self::Ec(pair) => pair.private_key().as_be_bytes().unwrap().as_ref().to_vec(),
+            Self::Ed25519(pair) => pair.seed().unwrap().as_be_bytes().unwrap().as_ref().to_vec(),
+        }
+    }
+
     pub(crate) fn public_pem(&self) -> String {
         match self {
             Self::Ec(pair) => pem("PUBLIC KEY", pair.public_key().as_der().unwrap().as_ref()),
