@@ -6,10 +6,13 @@
 mod many;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use level2::book::Side;
-use level2::books::{Books, BooksConfig, Closed, ConnectError, SubscribeError};
+use level2::books::{
+    Books, BooksConfig, Closed, ConnectError, Event, EventConfig, Redundancy, SubscribeError, Wakes,
+};
 use level2::pace::Pace;
 use level2::session::{Cause, NotLive, Status};
 use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
@@ -438,6 +441,91 @@ async fn waiting_for_a_change_sleeps_through_none() {
     assert_eq!(soon(books.changed("P000-USD")).await, Ok(None));
     drop(books);
     assert_eq!(reader.changed().await, Err(Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_is_a_second_connection_with_its_own_books() {
+    let server = serve(exchange(15)).await;
+    let mut config = config(names(15));
+    config.redundancy = Redundancy::Standby;
+    let books = connect(config, &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    until(|| books.stats().covered == 15).await;
+    let stats = books.stats();
+    assert_eq!((stats.live, stats.connections, stats.open), (15, 4, 4));
+    books.subscribe(name(0)).unwrap();
+    assert!(books.unsubscribe(&name(14)));
+    for number in 10..14 {
+        assert!(books.unsubscribe(&name(number)));
+    }
+    until(|| server.connections().open == 2).await;
+    // Without any connection there is nothing to switch to.
+    let mut events = books.events(EventConfig::new(Wakes::Status));
+    server.abort_all();
+    let mut lost = 0;
+    while lost < 10 {
+        match soon(events.next()).await.unwrap() {
+            Event::Lost { cause: Cause::Closed, .. } => lost += 1,
+            Event::SwitchedOver { .. } | Event::Connection { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    soon(books.synced()).await.unwrap();
+    books.close().await;
+    assert_eq!(books.stats().live, 0);
+}
+
+/// Real sockets, real threads: a reader that never pauses, while one connection after the other
+/// is made to fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
+    let mut busy = exchange(3);
+    busy.interval = Duration::from_millis(10);
+    let server = serve(busy).await;
+    let mut config = BooksConfig::new(names(3));
+    config.feed.url = server.url();
+    config.feed.session.backoff_max = Duration::from_millis(200);
+    config.redundancy = Redundancy::Standby;
+    let books = Arc::new(Books::connect(config).await.unwrap());
+    until(|| books.stats().covered == 3).await;
+    let mut events = books.events(EventConfig::new(Wakes::Status));
+
+    let readers: Vec<_> = names(3).iter().map(|name| books.bbo(name.as_str()).unwrap()).collect();
+    let (is_done, reading) = (Arc::new(AtomicBool::new(false)), Arc::clone(&books));
+    let done = Arc::clone(&is_done);
+    let reader = std::thread::spawn(move || {
+        let mut looks = 0u64;
+        while !done.load(Ordering::Relaxed) {
+            for reader in &readers {
+                let bbo = reader.load().expect("one of the two connections is live");
+                assert!(bbo.bid.unwrap().price < bbo.ask.unwrap().price);
+            }
+            if looks.is_multiple_of(64) {
+                reading.read("P001-USD", |book| assert!(!book.is_crossed())).unwrap();
+            }
+            looks += 1;
+            std::thread::yield_now();
+        }
+        looks
+    });
+    for round in 0..12 {
+        server.with_exchange(|exchange| {
+            let connections: Vec<_> = exchange.connections().collect();
+            exchange.drop_next(connections[round % connections.len()]);
+        });
+        let gaps = round as u64 + 1;
+        until(|| books.stats().session.gaps == gaps && books.stats().covered == 3).await;
+    }
+    is_done.store(true, Ordering::Relaxed);
+    let looks = tokio::task::spawn_blocking(|| reader.join()).await.unwrap();
+    assert!(looks.expect("no look found nothing") > 100);
+    let mut switches = 0;
+    while let Some(event) = events.try_next() {
+        assert!(!matches!(event, Event::Lost { .. }), "{event:?}");
+        switches += u32::from(matches!(event, Event::SwitchedOver { .. }));
+    }
+    // The oldest connection is the one that is read, and every other fault is its.
+    assert!(switches >= 9, "{switches} switches");
 }
 
 /// Every kind of fault on every connection; whatever can be read is true, and all heals.

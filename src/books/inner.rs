@@ -201,6 +201,7 @@ impl Inner {
         for route in self.routes().by_name.values() {
             stats.products += 1;
             stats.live += usize::from(route.slot.load().is_some());
+            stats.covered += usize::from(route.slot.is_covered());
         }
         stats
     }

@@ -452,6 +452,9 @@ pub struct BooksStats {
     pub products: usize,
     /// Those of them whose book is live.
     pub live: usize,
+    /// Those of them whose book is live on both of their connections: each would outlive the loss
+    /// of one. None without [`Redundancy::Standby`].
+    pub covered: usize,
     /// Connections that there should be, standbys included.
     pub connections: usize,
     /// Those of them that are open.
@@ -545,3 +548,6 @@ impl fmt::Display for TooManyConnections {
 }
 
 impl std::error::Error for TooManyConnections {}
+
+#[cfg(all(test, feature = "sim"))]
+mod simulation;

@@ -70,6 +70,11 @@ impl Slot {
         self.reading_order().find_map(|line| self.load_line(line))
     }
 
+    /// Whether it is live on two lines.
+    pub(super) fn is_covered(&self) -> bool {
+        self.cells.len() > 1 && self.cells.iter().all(|cell| cell.load().is_some())
+    }
+
     #[inline]
     pub(super) fn load_line(&self, line: usize) -> Option<Bbo> {
         self.cells.get(line)?.load()
