@@ -181,6 +181,11 @@ impl Link {
             return Poll::Ready(received);
         }
         let until = until.into();
+        // A peer that floods the socket uses up what the runtime lets a task do in one turn, and
+        // no timer would ring for as long as it goes on.
+        if tokio::time::Instant::now() >= until {
+            return Poll::Ready(Ok(Received::Timeout));
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         // An earlier ring costs one look at the session; setting the timer anew for every frame
         // would cost more.
@@ -229,6 +234,9 @@ impl Link {
                     if let Some(received) = self.take_message(message) {
                         return Poll::Ready(Ok(received));
                     }
+                    // A read brings tens of thousands of pings, of which each counts as work, so
+                    // that a flood of them leaves other tasks their turns.
+                    ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
                 }
             }
         }
