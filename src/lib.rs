@@ -60,8 +60,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-/// Runs the examples of the README as tests, where there is a feed for them.
-#[cfg(all(doctest, feature = "feed"))]
+/// Runs the examples of the README as tests, where there is a feed for them, and keys.
+#[cfg(all(doctest, feature = "auth", feature = "feed"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
