@@ -110,3 +110,49 @@ fn a_proxy_that_cannot_be_used_is_refused_before_anything_is_dialled() {
     assert!(matches!(error, ConfigError::Proxy { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("hunter2"));
 }
+
+/// The environment belongs to a process, so a child reads it: this test, run once more.
+#[tokio::test]
+async fn the_environment_names_a_proxy_and_exceptions() {
+    const CHILD: &str = "LEVEL2_TEST_DIALS";
+    const HOST: &str = "venue.invalid";
+
+    if let Ok(url) = std::env::var(CHILD) {
+        match Feed::new(config(url)) {
+            Ok(mut feed) => println!("@{}", first_disconnect(&mut feed).await),
+            Err(error) => println!("@{error}"),
+        }
+        return;
+    }
+    let proxy = TestProxy::start(Kind::ConnectRefusing, false).await;
+    let socks = TestProxy::start(Kind::Socks5Refusing, false).await;
+    let (http, socks_url) =
+        (format!("http://{}", proxy.address), format!("socks5://{}", socks.address));
+    let venue = format!("wss://{HOST}/");
+    let local = "ws://127.0.0.1:9/".to_owned();
+    for (variables, url, expected) in [
+        (&[("HTTPS_PROXY", &*http)][..], &venue, "proxy"),
+        (&[("https_proxy", &*http)], &venue, "proxy"),
+        (&[("ALL_PROXY", &*socks_url)], &venue, "proxy"),
+        (&[("ALL_PROXY", &*socks_url), ("HTTPS_PROXY", &*http)], &venue, "proxy"),
+        (&[("HTTPS_PROXY", &*http), ("NO_PROXY", HOST)], &venue, "name look-up"),
+        (&[], &venue, "name look-up"),
+        (&[("ALL_PROXY", &*http)], &local, "(TCP)"),
+        (&[("ALL_PROXY", "ftp://user:hunter2@x")], &venue, "in ALL_PROXY, got something else"),
+    ] {
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let name = "the_environment_names_a_proxy_and_exceptions";
+        child.args(["--exact", name, "--nocapture"]).env(CHILD, url);
+        for name in ["HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+            child.env_remove(name).env_remove(name.to_lowercase());
+        }
+        let output = child.envs(variables.iter().copied()).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let (_, said) = said.split_once('@').unwrap();
+        assert!(said.contains(expected), "{variables:?}: {said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let target = format!("{HOST}:443");
+    assert_eq!(proxy.asked(), [&*target; 3]);
+    assert_eq!(socks.asked(), [&*target]);
+}

@@ -182,9 +182,14 @@ impl Credentials {
         let signer = (DEFAULT_PROVIDER.signer_factory)(&self.key.algorithm, &self.key.key)
             .map_err(|_| AuthError::CannotSign)?;
         let signature = signer.try_sign(message.as_bytes()).map_err(|_| AuthError::CannotSign)?;
-        // The message is no secret: nothing in it opens anything until the signature is there.
-        let signature = URL_SAFE_NO_PAD.encode(signature);
-        Ok(Token { text: Zeroizing::new(format!("{message}.{signature}")) })
+        let signature = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(signature)));
+        // As large as it becomes: a text that grew would leave a copy of itself behind. The
+        // message is no secret, for it opens nothing without the signature.
+        let mut text = Zeroizing::new(String::with_capacity(message.len() + 1 + signature.len()));
+        text.push_str(&message);
+        text.push('.');
+        text.push_str(&signature);
+        Ok(Token { text })
     }
 }
 
