@@ -32,6 +32,10 @@ const CONNECTIONS_PER_LINE: u64 = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Line {
     session: Session,
+    /// The latest time that the session has seen. The task takes the time of a frame before it
+    /// takes the lock, so that waiting for a reader shows in the age of the data; whoever was
+    /// inside meanwhile may have been later.
+    latest: Instant,
     /// Its place among the lines of its shard.
     place: usize,
     entries: BTreeMap<ProductId, Entry>,
@@ -127,6 +131,7 @@ impl Line {
         config.seed ^= line_number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
             session: Session::new(config, now),
+            latest: now,
             place,
             entries: BTreeMap::new(),
             hub,
@@ -145,12 +150,14 @@ impl Line {
             self.has_levels = needs_levels;
             self.session.collect_changes(needs_levels);
         }
+        let now = self.not_before_latest(now);
         self.session.handle(now, input);
     }
 
     /// Tells consumers what there is to tell, and returns the next thing to do about the socket.
     pub(super) fn poll(&mut self, now: Instant) -> Step {
         self.refresh_consumers();
+        let now = self.not_before_latest(now);
         loop {
             match self.session.poll(now) {
                 Output::Connect => return Step::Connect,
@@ -164,7 +171,7 @@ impl Line {
 
     /// Adds a product, to be published where its readers look.
     pub(super) fn subscribe(&mut self, now: Instant, slot: Arc<Slot>, publisher: BboPublisher) {
-        let name = slot.name.clone();
+        let (now, name) = (self.not_before_latest(now), slot.name.clone());
         self.entries.insert(name.clone(), Entry { slot, best: None });
         let subscribed = self.session.subscribe_publishing(now, name, publisher);
         debug_assert!(subscribed.is_ok(), "the session has no bound of its own");
@@ -180,6 +187,7 @@ impl Line {
     /// Withdraws every book, ends the session, and tells consumers. What is left is to drop the
     /// connection.
     pub(super) fn close_and_tell(&mut self, now: Instant) {
+        let now = self.not_before_latest(now);
         self.session.close(now);
         while !matches!(self.poll(now), Step::Wait(_)) {}
     }
@@ -191,6 +199,11 @@ impl Line {
     /// Returns what is to be done once the line is no longer locked.
     pub(super) fn take_chores(&mut self) -> Vec<Chore> {
         std::mem::take(&mut self.chores)
+    }
+
+    fn not_before_latest(&mut self, now: Instant) -> Instant {
+        self.latest = self.latest.max(now);
+        self.latest
     }
 
     fn refresh_consumers(&mut self) {

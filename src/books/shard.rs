@@ -77,9 +77,10 @@ pub(super) async fn drive(inner: Arc<Inner>, shard: Arc<Shard>, place: usize, mu
 /// Hands in what was received, and carries out what is to be done. Nothing waits in here but for
 /// the lock, which readers hold for one closure at a time.
 fn take_turn(shared: &SharedLine, link: &mut Link, received: Option<Received>) -> Turn {
+    let received_at = now();
     let mut line = shared.line.first();
     if let Some(received) = received {
-        received.pass_to(|input| line.handle(now(), input));
+        received.pass_to(|input| line.handle(received_at, input));
     }
     let now = now();
     let until = loop {
