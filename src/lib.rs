@@ -16,24 +16,24 @@
 //! 3. **Exact.** Prices and sizes are decimals; what the venue sent is what you read.
 //! 4. **Fast enough to forget about.** Nothing is copied into messages or queues, nothing is
 //!    allocated for a warm update, and the best bid and ask are readable without a lock.
-//! 5. **Yours to embed.** The core has no socket, clock, thread or runtime. Use the tokio
-//!    `Feed`, or hand in frames yourself ([`session`]).
+//! 5. **Yours to embed.** The core has no socket, clock, thread or runtime. Let `Books` drive it
+//!    in the background, pull a tokio `Feed`, or hand in frames yourself ([`session`]).
 //!
 //! # The smallest bot
 //!
 //! ```no_run
 //! # #[cfg(feature = "feed")]
 //! # mod bot {
-//! use level2::{Feed, FeedConfig};
+//! use level2::{Books, BooksConfig};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut feed = Feed::new(FeedConfig::new(["BTC-USD".parse()?]))?;
+//!     // Kept in the background: every number is checked, and what is lost heals by itself.
+//!     let books = Books::connect(BooksConfig::new(["BTC-USD".parse()?])).await?;
+//!     let mut best = books.bbo("BTC-USD").ok_or("it was asked for")?;
 //!     loop {
-//!         feed.next().await?; // drives the connection, checks every number, heals by itself
-//!         if let Ok(book) = feed.session().book("BTC-USD") {
-//!             println!("{:?} {:?}", book.best_bid(), book.best_ask());
-//!         }
+//!         // `None` whenever the book may be wrong.
+//!         println!("{:?}", best.changed().await?);
 //!     }
 //! }
 //! # }
