@@ -126,7 +126,7 @@ const USABLE_FORMS: &str = "PEM that begins with -----BEGIN EC PRIVATE KEY----- 
                             PRIVATE KEY-----, or the base64 of an Ed25519 key";
 
 /// What each label of PEM stands for.
-const LABELS: [(&str, SecretForm); 9] = [
+const LABELS: [(&str, SecretForm); 8] = [
     ("CERTIFICATE", SecretForm::PublicPem),
     ("EC PRIVATE KEY", SecretForm::EcPem),
     ("ENCRYPTED PRIVATE KEY", SecretForm::EncryptedPem),
@@ -135,7 +135,6 @@ const LABELS: [(&str, SecretForm); 9] = [
     ("PUBLIC KEY", SecretForm::PublicPem),
     ("RSA PRIVATE KEY", SecretForm::RsaPem),
     ("RSA PUBLIC KEY", SecretForm::PublicPem),
-    ("SSH2 ENCRYPTED PRIVATE KEY", SecretForm::EncryptedPem),
 ];
 
 /// The private key of a PEM text: what stands between the lines that begin and end it.

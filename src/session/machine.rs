@@ -200,7 +200,7 @@ impl Machine {
         self.requests_answered = 0;
         self.wants_heartbeats = !is_passive;
         self.has_requests = !is_passive;
-        self.tokens.open(self.config.authenticate);
+        self.tokens.open(self.config.authenticate, self.config.retry_without_token);
     }
 
     /// Takes note that what was asked for last is done later than now.
@@ -372,6 +372,9 @@ impl Machine {
             }
         }
         let live_since = self.live_since.take();
+        if !was_dialing {
+            self.end_tokens(live_since.is_some());
+        }
         if live_since.is_some_and(|since| since + self.config.healthy_after <= now) {
             self.backoff.reset();
             self.turned_away = 0;

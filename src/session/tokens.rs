@@ -2,7 +2,8 @@
 //!
 //! The venue answers a bad token, a wrong key and an unknown channel with the same words, and is
 //! silent afterwards. What it refused is asked for once more with a fresh token, then without
-//! one, and then no more: each step is taken once on a connection, so nothing here can loop.
+//! one, and then no more: each step is taken once on a connection, so nothing here can loop. A
+//! connection that ends between two steps without a book hands the next step to the one after it.
 
 use std::time::Instant;
 
@@ -35,14 +36,17 @@ pub(super) struct Tokens {
     stepped_at: Option<Instant>,
     /// Whether the caller was told that no way is left.
     is_hopeless: bool,
+    /// Whether the connection before refused tokens to its end.
+    are_out_of_favour: bool,
     /// How far the venue's clock was ahead of this machine's at the last handshake, in seconds.
     clock_offset_s: Option<i64>,
 }
 
 impl Tokens {
     /// Begins a connection.
-    pub(super) fn open(&mut self, authenticate: bool) {
-        let way = if authenticate { Way::Signed } else { Way::Bare };
+    pub(super) fn open(&mut self, authenticate: bool, retry_without_token: bool) {
+        let is_bare = self.are_out_of_favour && retry_without_token;
+        let way = if authenticate && !is_bare { Way::Signed } else { Way::Bare };
         *self = Self { way, clock_offset_s: self.clock_offset_s, ..Self::default() };
     }
 
@@ -67,12 +71,22 @@ impl Machine {
         }
     }
 
+    /// Ends a connection that had a live book, or never had one.
+    ///
+    /// A venue that answers several requests by one refusal, or falls silent after the first, lets
+    /// nobody count which of them it refused, and the connection ends before the last step.
+    pub(super) fn end_tokens(&mut self, had_book: bool) {
+        self.tokens.are_out_of_favour = self.tokens.way == Way::Again && !had_book;
+        if self.tokens.are_out_of_favour && !self.tokens.is_hopeless {
+            self.tell_authentication_failed(self.config.retry_without_token);
+        }
+    }
+
     /// Takes the next step of those that are left.
     fn authentication_failed(&mut self, now: Instant) {
         if self.requests_answered <= self.tokens.sent_before {
             return;
         }
-        let had_token = self.tokens.are_wanted();
         let next = match self.tokens.way {
             Way::Signed => Some(Way::Again),
             // Long ago, and books came since: that retry has served its purpose.
@@ -86,11 +100,7 @@ impl Machine {
             None => !std::mem::replace(&mut self.tokens.is_hopeless, true),
         };
         if is_told {
-            self.push(Event::AuthenticationFailed(AuthenticationFailure {
-                had_token,
-                retries_without_token: next == Some(Way::Bare),
-                clock_offset_s: self.tokens.clock_offset_s,
-            }));
+            self.tell_authentication_failed(next == Some(Way::Bare));
         }
         if let Some(way) = next {
             self.tokens.way = way;
@@ -98,6 +108,14 @@ impl Machine {
             self.tokens.stepped_at = Some(now);
             self.ask_again(now);
         }
+    }
+
+    fn tell_authentication_failed(&mut self, retries_without_token: bool) {
+        self.push(Event::AuthenticationFailed(AuthenticationFailure {
+            had_token: self.tokens.are_wanted(),
+            retries_without_token,
+            clock_offset_s: self.tokens.clock_offset_s,
+        }));
     }
 
     fn has_been_healthy_since_step(&self, now: Instant) -> bool {

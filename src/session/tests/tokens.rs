@@ -153,6 +153,36 @@ fn a_new_connection_tries_the_token_again() {
     assert_eq!(asked(&harness.advance(SECOND)), both(true));
 }
 
+/// The venue answers both requests by one refusal, and is silent then: the session hears of one
+/// refusal a connection less than it takes to get to the last step.
+#[test]
+fn a_venue_that_says_no_once_and_falls_silent_gets_no_token_on_the_next_connection() {
+    for retry_without_token in [true, false] {
+        let mut harness = Harness::new(SessionConfig { retry_without_token, ..signed(&[BTC]) });
+        harness.open();
+        assert_eq!(asked(&harness.drain()), both(true));
+        harness.error(REFUSAL);
+        assert_eq!(asked(&harness.drain()), both(true));
+        harness.error(REFUSAL);
+        let outputs = harness.advance(Duration::from_secs(5));
+        assert_eq!(asked(&outputs), []);
+        let [failure] = failures(outputs)[..] else { panic!("expected one event") };
+        assert!(failure.had_token);
+        assert_eq!(failure.retries_without_token, retry_without_token);
+        harness.advance_to_dial();
+        harness.opened();
+        assert_eq!(asked(&harness.advance(SECOND)), both(!retry_without_token));
+        if retry_without_token {
+            // Without it there are books; the connection after that tries the token again.
+            harness.sync_all();
+            harness.close_by_venue();
+            harness.advance_to_dial();
+            harness.opened();
+            assert_eq!(asked(&harness.advance(SECOND)), both(true));
+        }
+    }
+}
+
 #[test]
 fn after_a_long_time_live_a_refusal_is_retried_once_more() {
     let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
