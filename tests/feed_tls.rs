@@ -141,3 +141,56 @@ async fn a_server_that_stops_in_the_middle_of_tls_is_given_up() {
     let reason = disconnects(&mut feed, 1).await.swap_remove(0);
     assert_eq!(reason, Disconnect::TimedOut(Duration::from_millis(200)));
 }
+
+/// What the operating system trusts is a matter of a process, so a child dials: this test, run
+/// once more with other roots named by the environment.
+#[tokio::test]
+async fn the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none() {
+    const CHILD: &str = "LEVEL2_TEST_DIALS_WITH_ROOTS";
+    const NAME: &str = "the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none";
+
+    if let Ok(choice) = std::env::var(CHILD) {
+        let (url, roots) = choice.split_once(' ').unwrap();
+        let mut config = config(url.to_owned());
+        config.roots = if roots == "alone" { Roots::PlatformOnly } else { Roots::Platform };
+        match Feed::new(config) {
+            Ok(mut feed) => loop {
+                match next(&mut feed).await {
+                    Event::Connected => break println!("@connected"),
+                    Event::Disconnected { reason } => break println!("@{reason}"),
+                    _ => {}
+                }
+            },
+            Err(error) => println!("@{error}"),
+        }
+        return;
+    }
+    let server = exchange(5).await;
+    let authority = Authority::new("the authority");
+    let identity = authority.identity("localhost", Validity::Sound);
+    let port = TlsPort::serve(&server, identity.acceptor(rustls::ALL_VERSIONS)).await;
+    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("feed_tls");
+    std::fs::create_dir_all(directory.join("none")).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let ours = file("ours.pem", &authority.root_pem());
+    let none = file("none.pem", "");
+    for (roots, file, expected) in [
+        ("alone", &ours, "connected"),
+        ("or the bundled", &ours, "connected"),
+        ("alone", &none, "the operating system has none"),
+        ("or the bundled", &none, "not among the roots"),
+    ] {
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+        let child = child.args(["--exact", NAME, "--nocapture"]);
+        let child = child.env(CHILD, format!("{} {roots}", port.url()));
+        let child = child.env("SSL_CERT_FILE", file).env("SSL_CERT_DIR", directory.join("none"));
+        let output = child.output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let (_, said) = said.split_once('@').unwrap();
+        assert!(said.contains(expected), "{roots}, {}: {said}", file.display());
+    }
+}

@@ -40,6 +40,11 @@ impl Authority {
         self.issuer.der().to_vec()
     }
 
+    /// The same as systems keep it.
+    pub(crate) fn root_pem(&self) -> String {
+        self.issuer.pem()
+    }
+
     pub(crate) fn identity(&self, host: &str, validity: Validity) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf(host, validity).signed_by(&key, &self.issuer).unwrap();
