@@ -13,8 +13,9 @@ use level2::book::Side;
 use level2::books::{
     Books, BooksConfig, Closed, ConnectError, Event, EventConfig, Redundancy, SubscribeError, Wakes,
 };
+use level2::feed::DialError;
 use level2::pace::Pace;
-use level2::session::{Cause, NotLive, Status};
+use level2::session::{Cause, DialStage, NotLive, Status};
 use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
 
 use tokio::time::Instant;
@@ -411,6 +412,53 @@ async fn a_reader_that_panics_harms_nobody_else() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(books.stats().session.frames > before + 10);
     assert!(books.read("P000-USD", |book| book.best_bid()).unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "from within a closure")]
+async fn reading_within_a_read_is_a_panic_and_not_a_standstill() {
+    let server = serve(exchange(2)).await;
+    let books = connect(config(names(2)), &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    let _ = books.read("P000-USD", |_| books.read("P001-USD", |_| ()));
+}
+
+/// Refuses every dial.
+struct Refused;
+
+impl level2::feed::Dial for Refused {
+    fn dial(&mut self) -> level2::feed::Dialing {
+        let refused = DialError::new(DialStage::Tcp, "connection refused");
+        Box::pin(std::future::ready(Err(refused)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_when_the_connection_has_given_up() {
+    let mut config = config(names(1));
+    config.feed.session.max_failed_dials = std::num::NonZeroU32::new(3);
+    let books = Books::connect_with(config, || Refused).await.unwrap();
+    let mut reader = books.bbo("P000-USD").unwrap();
+    assert_eq!(soon(books.synced()).await, Err(Closed));
+    assert_eq!(soon(reader.changed()).await, Err(Closed));
+    assert_eq!(books.stats().session.reconnects, 2);
+    // It has no place on the shard that is dead, and may be asked for anew.
+    assert!(books.unsubscribe(&name(0)));
+    assert_eq!(books.stats().connections, 0);
+    books.subscribe(name(0)).unwrap();
+    assert_eq!(soon(books.synced()).await, Err(Closed));
+    soon(books.close()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_that_was_told_beforehand_is_known_from_the_start() {
+    let server = serve(exchange(1)).await;
+    let mut config = config(["OTHER-USD".parse().unwrap()]);
+    config.feed.session.aliases = vec![("OTHER-USD".parse().unwrap(), name(0))];
+    let books = connect(config, &Memory::new(&server)).await;
+    soon(books.synced()).await.unwrap();
+    assert!(books.bbo("P000-USD").unwrap().load().is_some());
+    assert!(books.read("OTHER-USD", |_| ()).is_ok());
 }
 
 #[tokio::test(start_paused = true)]

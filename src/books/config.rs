@@ -61,6 +61,11 @@ pub enum Redundancy {
     /// Each product is on two connections, and each of them has books of its own. When one fails
     /// readers go on with the other at once, while it heals in the background. Each frame costs
     /// its bytes and its time twice.
+    ///
+    /// A connection that falls silent has failed when
+    /// [`idle_timeout`](crate::session::SessionConfig::idle_timeout) says so, and is read until
+    /// then. With a standby there is little to lose by setting it short: heartbeats come each
+    /// second.
     Standby,
 }
 

@@ -65,7 +65,9 @@ impl Hub {
     pub(super) fn close(&self) {
         let mut list = lock(&self.list);
         list.is_closed = true;
-        for consumer in list.consumers.drain(..) {
+        let consumers = std::mem::take(&mut list.consumers);
+        drop(list);
+        for consumer in consumers {
             consumer.close();
         }
         self.version.fetch_add(1, Ordering::Release);

@@ -294,7 +294,13 @@ impl Inner {
         let make = || Arc::new(self.make_shard(number));
         let shard = Arc::clone(control.shards.entry(number).or_insert_with(make));
         let route = Route { slot: Arc::clone(&slot), shard: Arc::clone(&shard) };
-        self.routes_mut().by_name.insert(slot.name.clone(), route);
+        let mut routes = self.routes_mut();
+        routes.by_name.insert(slot.name.clone(), route);
+        let known = &self.connector.session.aliases;
+        if let Some((asked, canonical)) = known.iter().find(|(asked, _)| *asked == slot.name) {
+            routes.aliases.insert(canonical.clone(), asked.clone());
+        }
+        drop(routes);
         for (shared, publisher) in shard.lines.iter().zip(publishers) {
             shared.line.queued().subscribe(now(), Arc::clone(&slot), publisher);
             shared.wake.notify_one();

@@ -67,8 +67,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The books of many products, kept in the background. See the [module](self).
 ///
-/// Every method can be called from any thread. Dropping this withdraws all books from all readers
-/// and ends the connections.
+/// Every method can be called from any thread, but not from within the closure of a
+/// [`read`](Books::read). Dropping this withdraws all books from all readers and ends the
+/// connections.
 #[derive(Debug)]
 pub struct Books {
     inner: Arc<Inner>,

@@ -41,14 +41,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One connection to the venue, or none, or one in the making.
 pub(crate) struct Link {
-    target: Target,
+    config: LinkConfig,
     dialer: Box<dyn Dial>,
-    max_message_bytes: usize,
-    #[cfg(feature = "auth")]
-    credentials: Option<Arc<Credentials>>,
     state: State,
-    /// Keeps this within the venue's limits together with others, if it has to.
-    pace: Option<Arc<Pace>>,
     /// Requests that the socket has yet to take, each with its turn. They get their tokens when
     /// they leave.
     waiting: VecDeque<(Instant, Request)>,
@@ -105,13 +100,9 @@ impl Link {
     /// Returns a link that is down.
     pub(crate) fn new(config: LinkConfig, dialer: Box<dyn Dial>) -> Self {
         Self {
-            target: config.target,
+            config,
             dialer,
-            max_message_bytes: config.max_message_bytes,
-            #[cfg(feature = "auth")]
-            credentials: config.credentials,
             state: State::Down,
-            pace: config.pace,
             waiting: VecDeque::new(),
             turn: None,
             is_overrun: false,
@@ -127,8 +118,8 @@ impl Link {
     pub(crate) fn connect(&mut self) -> Option<Instant> {
         self.disconnect();
         let now = now();
-        let requests = if self.has_credentials() { 0 } else { REQUESTS_AT_OPEN };
-        match self.pace.as_ref().map_or(Ok(now), |pace| pace.dial(now, requests)) {
+        let requests = if self.config.has_credentials() { 0 } else { REQUESTS_AT_OPEN };
+        match self.config.pace.as_ref().map_or(Ok(now), |pace| pace.dial(now, requests)) {
             Ok(turn) if turn > now => {
                 self.state = State::Held(Box::pin(tokio::time::sleep_until(turn.into())));
                 return Some(turn);
@@ -154,8 +145,8 @@ impl Link {
     /// turn.
     pub(crate) fn send(&mut self, request: Request) -> Option<Instant> {
         let now = now();
-        let has_token = request.wants_token && self.has_credentials();
-        let pace = self.pace.as_ref().filter(|_| !has_token);
+        let has_token = request.wants_token && self.config.has_credentials();
+        let pace = self.config.pace.as_ref().filter(|_| !has_token);
         let Ok(turn) = pace.map_or(Ok(now), |pace| pace.request(now)) else {
             self.is_overrun = true;
             return None;
@@ -250,7 +241,7 @@ impl Link {
         if self.is_overrun {
             return Err(Disconnect::Transport(LineTooLong.to_string().into()));
         }
-        let limit = self.max_message_bytes;
+        let limit = self.config.max_message_bytes;
         while let Some((turn, _)) = self.waiting.front() {
             let turn = *turn;
             if self.poll_turn(cx, turn).is_pending() {
@@ -262,7 +253,7 @@ impl Link {
             let Some((_, request)) = self.waiting.pop_front() else { break };
             // The token is made when its request leaves, not when that was decided.
             #[cfg(feature = "auth")]
-            let text = match encode(&request, self.credentials.as_deref()) {
+            let text = match encode(&request, self.config.credentials.as_deref()) {
                 Ok(text) => text,
                 Err(error) => {
                     self.sign_error = Some(error);
@@ -299,15 +290,8 @@ impl Link {
     }
 
     fn dial(&mut self) {
-        let (uri, limit) = (self.target.uri.clone(), self.max_message_bytes);
+        let (uri, limit) = (self.config.target.uri.clone(), self.config.max_message_bytes);
         self.state = State::Dialing(Box::pin(open_socket(self.dialer.dial(), uri, limit)));
-    }
-
-    const fn has_credentials(&self) -> bool {
-        #[cfg(feature = "auth")]
-        return self.credentials.is_some();
-        #[cfg(not(feature = "auth"))]
-        return false;
     }
 
     /// Returns what a message has for the session, if it is not the WebSocket's own business.
@@ -329,7 +313,7 @@ impl Link {
                 let reason = frame.map(|frame| frame.reason.as_str().into()).unwrap_or_default();
                 Disconnect::ByVenue { code, reason }
             }
-            Some(Err(error)) => reason_of(&error, self.max_message_bytes),
+            Some(Err(error)) => reason_of(&error, self.config.max_message_bytes),
             None => Disconnect::Transport("the stream ended".into()),
         };
         Some(self.closed(reason))
@@ -350,7 +334,7 @@ impl fmt::Debug for Link {
             State::Open(_) => "open",
         };
         f.debug_struct("Link")
-            .field("host", &self.target.host)
+            .field("host", &self.config.target.host)
             .field("state", &state)
             .finish_non_exhaustive()
     }
@@ -363,6 +347,7 @@ pub(crate) struct LinkConfig {
     max_message_bytes: usize,
     #[cfg(feature = "auth")]
     credentials: Option<Arc<Credentials>>,
+    /// Keeps this within the venue's limits together with others, if it has to.
     pace: Option<Arc<Pace>>,
 }
 
