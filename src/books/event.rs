@@ -129,7 +129,8 @@ pub struct EventConfig {
     /// Which changes of books are told. What becomes of a product (live, lost, switched over,
     /// removed) is told in any case.
     pub wakes: Wakes,
-    /// The products to be told of, or `None` for all, later ones included. The default is `None`.
+    /// The products to be told of, or `None` for all, later ones included. What connections tell
+    /// is told in any case. The default is `None`.
     pub products: Option<BTreeSet<ProductId>>,
     /// What is done about a backlog. The default is a queue of [`DEFAULT_CAPACITY`] events.
     pub delivery: Delivery,

@@ -144,7 +144,8 @@ impl Books {
         self.inner.runtime.block_on(future)
     }
 
-    /// Waits until the book of every product is live.
+    /// Waits until the book of every product is live. A product that the venue does not serve
+    /// keeps this waiting: [`Books::status`] tells which one, and its [`Event::Connection`] why.
     ///
     /// # Errors
     /// [`Closed`] when the books were closed, or a connection has given up

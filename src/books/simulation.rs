@@ -31,9 +31,9 @@ const SEEDS_DEFAULT: u64 = 5;
 /// How long connections fail, one after the other.
 const FAULTY: Duration = Duration::from_secs(90);
 const LATENCY_US: Range<u64> = 1_000..40_000;
-/// By how much the two lines may differ in what they have heard: a frame of one has come, and the
-/// same frame of the other, made an interval earlier, is still on its way.
-const MOST_STEP_BACK: Duration = Duration::from_millis(140);
+/// By how much the two lines may differ in what they have heard: a frame has come on the one, and
+/// is still on its way on the other, whose last one was sent an interval of 50 ms before.
+const MOST_STEP_BACK: Duration = Duration::from_millis(100);
 /// How long a fault may go unnoticed and unhealed: silence, then dials that hang.
 const HEALING: Duration = Duration::from_secs(90);
 const PRODUCTS: [&str; 3] = ["BTC-USD", "ETH-USD", "PEPE-USD"];
@@ -110,8 +110,8 @@ struct World {
     absences: u64,
     checks: u64,
     troubles: [u64; KINDS],
-    /// What each reader saw last, and when its frame was sent.
-    last: [Option<(Bbo, Duration)>; PRODUCTS.len()],
+    /// What each reader saw last, when its frame was sent, and when the newest frame of its line.
+    last: [Option<(Bbo, Duration, Duration)>; PRODUCTS.len()],
     steps_back: u64,
     status: EventStream,
     switches: u64,
@@ -464,11 +464,14 @@ impl World {
                 }
             }
             let sent_at = wire.truths[&(newest.0, bbo.sequence)].sent_at;
-            if let Some((last, last_sent_at)) = self.last[place].replace((bbo, sent_at))
+            let heard_at = wire.truths[&newest].sent_at;
+            let seen = Some((bbo, sent_at, heard_at));
+            if let Some((last, last_sent_at, last_heard_at)) =
+                std::mem::replace(&mut self.last[place], seen)
                 && sent_at < last_sent_at
             {
                 assert_ne!(bbo.connection, last.connection, "{bbo:?} after {last:?}");
-                let back = last_sent_at - sent_at;
+                let back = last_heard_at.saturating_sub(heard_at);
                 assert!(back <= MOST_STEP_BACK, "back by {back:?}");
                 self.steps_back += 1;
             }
