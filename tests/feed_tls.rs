@@ -68,14 +68,19 @@ async fn a_server_that_does_not_prove_itself_is_refused_by_its_own_reason() {
     let trusted = || Roots::Custom(vec![authority.root()]);
     let sound = |host| authority.identity(host, Validity::Sound);
     for (identity, roots, expected) in [
-        (other.identity("localhost", Validity::Sound), trusted(), "not among the roots"),
+        (
+            other.identity("localhost", Validity::Sound),
+            trusted(),
+            "from an authority that is not among",
+        ),
         (sound("localhost"), Roots::Bundled, "not among the roots"),
         (sound("localhost"), Roots::Platform, "not among the roots"),
         (sound("elsewhere.example"), trusted(), "for another host"),
         (sound("127.0.0.1"), trusted(), "for another host"),
         (authority.identity("localhost", Validity::Expired), trusted(), "has expired"),
         (authority.identity("localhost", Validity::Unborn), trusted(), "not valid yet"),
-        (Identity::self_signed("localhost"), trusted(), "self-signed"),
+        (Identity::self_signed("localhost"), trusted(), "self-signed, and not itself"),
+        (Identity::self_signed("localhost"), Roots::Bundled, "self-signed, and not itself"),
     ] {
         let port = TlsPort::serve(&server, identity.acceptor(rustls::ALL_VERSIONS)).await;
         let mut config = config(port.url());
@@ -90,6 +95,23 @@ async fn a_server_that_does_not_prove_itself_is_refused_by_its_own_reason() {
         let first_bytes = port.first_bytes.lock().unwrap().clone();
         assert!(first_bytes.len() >= 2);
         assert!(first_bytes.iter().all(|byte| *byte == TLS_HANDSHAKE), "{first_bytes:?}");
+    }
+    assert_eq!(server.connections().accepted, 0);
+}
+
+#[tokio::test]
+async fn the_right_certificate_without_its_key_is_refused() {
+    let server = exchange(6).await;
+    let authority = Authority::new("the authority");
+    let identity = authority.identity("localhost", Validity::Sound);
+    let thief = authority.identity("thief.example", Validity::Sound);
+    for version in [&TLS12, &TLS13] {
+        let port = TlsPort::serve(&server, identity.stolen(&thief, version)).await;
+        let mut config = config(port.url());
+        config.roots = Roots::Custom(vec![authority.root()]);
+        let mut feed = Feed::new(config).unwrap();
+        let reason = disconnects(&mut feed, 1).await.swap_remove(0);
+        assert!(reason.to_string().contains("does not hold its key"), "{reason}");
     }
     assert_eq!(server.connections().accepted, 0);
 }

@@ -10,13 +10,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use rustls::CertificateError;
+use rustls::{CertificateError, OtherError};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::config::{Target, TlsTarget};
+use super::verifier::SelfSigned;
 use crate::session::{DialStage, Disconnect};
 
 /// How long one address of several may take to answer.
@@ -156,10 +157,13 @@ fn tls_error(error: &io::Error) -> DialError {
         return DialError::new(DialStage::Tls, error);
     };
     let meaning = match fault {
-        CertificateError::UnknownIssuer => {
-            "it is self-signed, or from an authority that is not among the roots"
+        CertificateError::UnknownIssuer => "it is from an authority that is not among the roots",
+        CertificateError::Other(OtherError(inner)) if inner.is::<SelfSigned>() => {
+            "it is self-signed, and not itself among the roots"
         }
-        CertificateError::BadSignature => "it is not signed by the authority that it names",
+        CertificateError::BadSignature => {
+            "its signature is wrong, or the server does not hold its key"
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             "it is not valid yet"

@@ -45,6 +45,7 @@ mod dial;
 mod handshake;
 mod link;
 mod proxy;
+mod verifier;
 
 use std::fmt;
 use std::future::poll_fn;

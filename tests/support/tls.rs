@@ -9,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -73,6 +74,24 @@ impl Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf(host, Validity::Sound).self_signed(&key).unwrap();
         Self { certificate: certificate.der().clone(), key }
+    }
+
+    /// A server that shows this certificate without having its key.
+    pub(crate) fn stolen(
+        &self,
+        thief: &Self,
+        version: &'static SupportedProtocolVersion,
+    ) -> TlsAcceptor {
+        let key = PrivateKeyDer::try_from(thief.key.serialize_der()).unwrap();
+        let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+        let shown = CertifiedKey::new(vec![self.certificate.clone()], key);
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
+        TlsAcceptor::from(Arc::new(config))
     }
 
     pub(crate) fn acceptor(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsAcceptor {
