@@ -15,7 +15,7 @@ use level2::books::{
 };
 use level2::feed::DialError;
 use level2::pace::Pace;
-use level2::session::{Cause, DialStage, NotLive, Status};
+use level2::session::{Cause, DialStage, Disconnect, Event as SessionEvent, NotLive, Status};
 use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
 
 use tokio::time::Instant;
@@ -244,6 +244,37 @@ async fn many_connections_stay_within_the_limits_of_the_venue_together() {
     assert!((2..=8).contains(&most_in_a_second(&requests)));
     let stats = books.stats();
     assert_eq!((stats.session.requests, stats.session.reconnects), (120, 0));
+}
+
+/// Others in the process have taken all turns for a minute.
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_too_long_is_told_and_outlasted() {
+    let server = serve(exchange(1)).await;
+    let pace = Arc::new(Pace::new());
+    let now = || Instant::now().into_std();
+    while pace.dial(now(), 2).is_ok() {}
+    let mut config = config(names(1));
+    config.feed.pace = Some(Arc::clone(&pace));
+    let memory = Memory::new(&server);
+    let books = connect(config, &memory).await;
+    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let reason = loop {
+        let Event::Connection { event, .. } = soon(events.next()).await.unwrap() else { continue };
+        if let SessionEvent::Disconnected { reason } = event {
+            break reason;
+        }
+    };
+    let is_pace = matches!(reason, Disconnect::NotConnected { stage: DialStage::Pace, .. });
+    assert!(is_pace && reason.to_string().contains("more to ask"), "{reason}");
+    assert_eq!(memory.dials().len(), 0);
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(books.bbo("P000-USD").unwrap().load().is_some());
+
+    // Those who asked before go first with requests as well.
+    while pace.request(now()).is_ok() {}
+    server.abort_all();
+    tokio::time::sleep(Duration::from_secs(150)).await;
+    assert!(books.bbo("P000-USD").unwrap().load().is_some());
 }
 
 /// A thousand changes of mind, with frames coming all the while.

@@ -156,6 +156,14 @@ impl Line {
         self.session.handle(now, input);
     }
 
+    /// Takes note that what was asked for last has to wait for its turn.
+    ///
+    /// Apart from [`Line::handle`], for it comes while there are events to be told.
+    pub(super) fn hold(&mut self, now: Instant, until: Instant) {
+        let now = self.not_before_latest(now);
+        self.session.handle(now, Input::Held(until));
+    }
+
     /// Tells consumers what there is to tell, and returns the next thing to do about the socket.
     pub(super) fn poll(&mut self, now: Instant) -> Step {
         self.refresh_consumers();

@@ -10,7 +10,6 @@ use super::inner::Inner;
 use super::line::{Chore, Line, Step};
 use super::turnstile::Turnstile;
 use crate::feed::{FeedError, Link, Received, now};
-use crate::session::Input;
 
 /// The connections that feed the same products: one, or one and its standby.
 #[derive(Debug)]
@@ -96,7 +95,7 @@ fn take_turn(shared: &SharedLine, link: &mut Link, received: Option<Received>) -
             Step::Wait(until) => break until,
         };
         if let Some(turn) = turn {
-            line.handle(now, Input::Held(turn));
+            line.hold(now, turn);
         }
     };
     Turn { until, is_ended: line.session().is_ended(), chores: line.take_chores() }

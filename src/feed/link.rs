@@ -393,3 +393,31 @@ fn encode(request: &Request, credentials: Option<&Credentials>) -> Result<String
     let token = credentials.token(SystemTime::now(), nonce)?;
     Ok(request.encode(Some(token.as_str())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::Roots;
+
+    fn pace(url: &str, pace: Option<Arc<Pace>>) -> Option<Arc<Pace>> {
+        let mut config = FeedConfig::new([]);
+        config.url = url.to_owned();
+        config.roots = Roots::Bundled;
+        config.pace = pace;
+        let target = Target::new(&config).unwrap();
+        LinkConfig::take(&mut config, target).pace
+    }
+
+    #[test]
+    fn the_venue_is_dialled_at_the_pace_of_the_process_and_this_machine_at_none() {
+        let of_process = Pace::of_process();
+        let is_of_process = |pace: Option<Arc<Pace>>| Arc::ptr_eq(&pace.unwrap(), &of_process);
+        assert!(is_of_process(pace(crate::feed::COINBASE_URL, None)));
+        assert!(is_of_process(pace("wss://203.0.113.7:8443/", None)));
+        assert!(pace("ws://127.0.0.1:9001/", None).is_none());
+        let own = Arc::new(Pace::new());
+        for url in [crate::feed::COINBASE_URL, "ws://localhost/"] {
+            assert!(Arc::ptr_eq(&pace(url, Some(Arc::clone(&own))).unwrap(), &own));
+        }
+    }
+}

@@ -167,12 +167,12 @@ impl Session {
 
     /// Takes what happened to the connection.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
-        self.machine.changes.clear();
         self.machine.run_timers(now);
         match input {
             Input::ClockOffset { seconds } => self.machine.tokens.note_clock_offset(seconds),
             Input::Closed(reason) => self.machine.closed(now, reason),
             Input::Message(text) => {
+                self.machine.changes.clear();
                 if self.machine.count_message(now) {
                     match self.decoder.decode(text) {
                         Ok(frame) => self.machine.frame(now, &frame),

@@ -430,6 +430,9 @@ fn the_levels_that_a_frame_changed_are_told_to_those_who_asked() {
     };
     assert_eq!(told(&harness, BTC), ["bid 100 5", "bid 99 gone", "ask 102 4"]);
     assert_eq!(told(&harness, ETH), ["bid 100 9"]);
+    harness.session.handle(harness.now, Input::Held(harness.now + SECOND));
+    harness.session.handle(harness.now, Input::Timeout);
+    assert_eq!(told(&harness, ETH), ["bid 100 9"], "only a message makes another last one");
     harness.heartbeat();
     assert_eq!(harness.session.changes(BTC).count(), 0, "the last message changed nothing");
     harness.frame(&[update(BTC, "bid 100 6"), snapshot(BTC, "bid 1 1"), update(BTC, "bid 2 1")]);
