@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use self::sync::{Arc, AtomicU64, Ordering, fence};
-use crate::book::{Book, Level, Side, decimal, decimal_unsigned};
+use crate::book::{Book, Level, Tops, decimal, decimal_unsigned};
 use crate::wire::UnixNanos;
 
 /// The best bid and ask of a live book, and what is known of the frame that made them.
@@ -77,9 +77,20 @@ impl BboPublisher {
         event_time: Option<UnixNanos>,
         received: Instant,
     ) {
+        self.publish_tops(book.tops(), book, sequence, event_time, received);
+    }
+
+    /// Publishes the best bid and ask of a book, which the caller has looked up.
+    #[inline]
+    pub(crate) fn publish_tops(
+        &mut self,
+        Tops { bid, ask }: Tops,
+        book: &Book,
+        sequence: u64,
+        event_time: Option<UnixNanos>,
+        received: Instant,
+    ) {
         let since_epoch = received.saturating_duration_since(self.epoch);
-        let bid = book.best_ticks(Side::Bid);
-        let ask = book.best_ticks(Side::Ask);
         let flags = Flags {
             is_live: true,
             has_bid: bid.is_some(),
@@ -99,8 +110,7 @@ impl BboPublisher {
             ask_units,
             sequence,
             event_time.map_or(0, UnixNanos::get),
-            // 584 years of nanoseconds fit.
-            u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX),
+            pack_duration(since_epoch),
         ]);
         self.is_withdrawn = false;
     }
@@ -158,16 +168,8 @@ impl BboReader {
     #[must_use]
     #[inline]
     pub fn load(&self) -> Option<Bbo> {
-        let [
-            flags,
-            bid_ticks,
-            bid_units,
-            ask_ticks,
-            ask_units,
-            sequence,
-            event_nanos,
-            received_nanos,
-        ] = self.cell.read();
+        let [flags, bid_ticks, bid_units, ask_ticks, ask_units, sequence, event_nanos, received] =
+            self.cell.read();
         let flags = Flags::unpack(flags);
         if !flags.is_live {
             return None;
@@ -182,7 +184,7 @@ impl BboReader {
             sequence,
             connection: flags.connection,
             event_time: flags.has_event_time.then(|| UnixNanos::new(event_nanos)),
-            received: self.epoch + Duration::from_nanos(received_nanos),
+            received: self.epoch + unpack_duration(received),
         })
     }
 }
@@ -191,6 +193,17 @@ impl fmt::Debug for BboReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("BboReader").field(&self.load()).finish()
     }
+}
+
+/// Puts a duration of up to 136 years in a word: seconds above, nanoseconds below. Counting all of
+/// it in nanoseconds would cost every reader a division.
+fn pack_duration(duration: Duration) -> u64 {
+    let seconds = u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+    u64::from(seconds) << 32 | u64::from(duration.subsec_nanos())
+}
+
+const fn unpack_duration(word: u64) -> Duration {
+    Duration::new(word >> 32, word as u32)
 }
 
 /// What the first word of a publication holds beside the numbers of the others.
@@ -323,7 +336,7 @@ mod sync {
 #[cfg(all(test, not(level2_loom)))]
 mod tests {
     use super::*;
-    use crate::book::Fixed;
+    use crate::book::{Fixed, Side};
 
     fn number(text: &str) -> Fixed {
         Fixed::parse(text.as_bytes()).unwrap()

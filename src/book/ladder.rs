@@ -43,37 +43,6 @@ const MIN_LEVELS_FOR_WINDOW: usize = 16;
 /// After growing by this factor a side chooses its window anew.
 const REBUILD_GROWTH: usize = 4;
 
-/// What [`Book::set`](super::Book::set) did to the book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Change {
-    /// A size of zero came for a price that holds no level. The venue does this now and then
-    /// (4-6 % of real changes), because it merges the changes of 50 ms; nothing was changed.
-    Absent,
-    /// A level came to a price that held none.
-    Inserted,
-    /// A level left.
-    Removed,
-    /// A level has another size.
-    Resized,
-    /// The size was the one already held.
-    Unchanged,
-}
-
-impl Change {
-    /// Says what replacing one size by another was; zero is no level.
-    #[inline]
-    const fn between(before: u64, after: u64) -> Self {
-        match (before, after) {
-            (0, 0) => Self::Absent,
-            (0, _) => Self::Inserted,
-            (_, 0) => Self::Removed,
-            _ if before == after => Self::Unchanged,
-            _ => Self::Resized,
-        }
-    }
-}
-
 /// The levels of one side, keyed by price in ticks.
 #[derive(Clone, Debug)]
 pub(crate) struct Ladder {
@@ -100,31 +69,34 @@ impl Ladder {
         for (ticks, _) in &mut levels {
             *ticks = key(side, *ticks);
         }
-        // A single pass when the venue sent the levels in order, which it does.
-        levels.sort_by_key(|(key, _)| *key);
-        levels.dedup_by(|later, kept| {
-            let is_same = later.0 == kept.0;
-            if is_same {
-                kept.1 = later.1;
-            }
-            is_same
-        });
-        levels.retain(|(_, size)| *size != 0);
+        // The venue sends them in order, without repeats and zeros: then there is no more to do.
+        let is_ordered = levels.is_sorted_by(|one, next| one.0 < next.0);
+        if !is_ordered || levels.iter().any(|(_, size)| *size == 0) {
+            levels.sort_by_key(|(key, _)| *key);
+            levels.dedup_by(|later, kept| {
+                let is_same = later.0 == kept.0;
+                if is_same {
+                    kept.1 = later.1;
+                }
+                is_same
+            });
+            levels.retain(|(_, size)| *size != 0);
+        }
         Self::from_sorted(side, levels)
     }
 
-    /// Sets the size at a price; zero removes the level.
+    /// Sets the size at a price, zero for no level, and returns the size before.
     #[inline]
-    pub(crate) fn set(&mut self, ticks: i64, size: u64) -> Change {
+    pub(crate) fn set(&mut self, ticks: i64, size: u64) -> u64 {
         let key = key(self.side, ticks);
-        if self.window.covers(key) {
-            let before = self.window.set(key, size);
-            if before != 0 && size == 0 {
-                self.follow_market();
-            }
-            return Change::between(before, size);
+        if !self.window.covers(key) {
+            return self.set_outside(key, size);
         }
-        self.set_outside(key, size)
+        let (before, is_at_first) = self.window.set(key, size);
+        if is_at_first {
+            self.follow_market();
+        }
+        before
     }
 
     /// Multiplies every price and size, or returns `None` if one of them does not fit.
@@ -168,14 +140,14 @@ impl Ladder {
     }
 
     /// Sets the size at a key that the window does not cover.
-    fn set_outside(&mut self, key: i64, size: u64) -> Change {
+    fn set_outside(&mut self, key: i64, size: u64) -> u64 {
         if self.window.capacity() > 0 && key < self.window.base() {
             if size == 0 {
-                return Change::Absent;
+                return 0;
             }
             // Better than all there is: the window has to begin before it.
             self.move_window(self.base_for(key));
-            return Change::between(self.window.set(key, size), size);
+            return self.window.set(key, size).0;
         }
         let before = if size == 0 {
             self.outside.remove(&key).unwrap_or_default()
@@ -185,10 +157,10 @@ impl Ladder {
         if before == 0 && self.len() >= self.rebuild_at {
             *self = Self::from_sorted(self.side, self.entries().collect());
         }
-        Change::between(before, size)
+        before
     }
 
-    /// Moves the window after its first level left, if the next is too far from its start.
+    /// Moves the window after its first level changed, if that is too far from its start.
     #[inline]
     fn follow_market(&mut self) {
         let half = self.window.capacity() as u64 / 2;
@@ -218,7 +190,7 @@ impl Ladder {
         if base < self.window.base() {
             let end = base.saturating_add_unsigned(self.window.capacity() as u64);
             while let Some(last) = self.window.last().filter(|last| *last >= end) {
-                self.outside.insert(last, self.window.set(last, 0));
+                self.outside.insert(last, self.window.set(last, 0).0);
             }
         }
         self.window.move_to(base);
@@ -232,7 +204,7 @@ impl Ladder {
     }
 
     /// Builds a ladder of levels in the order of their keys, without repeats and zeros.
-    fn from_sorted(side: Side, levels: Vec<(i64, u64)>) -> Self {
+    fn from_sorted(side: Side, mut levels: Vec<(i64, u64)>) -> Self {
         let rebuild_at = MIN_LEVELS_FOR_WINDOW.max(levels.len() * REBUILD_GROWTH);
         let Some(capacity) = window_capacity(&levels) else {
             let outside = levels.into_iter().collect();
@@ -243,10 +215,10 @@ impl Ladder {
         let base = levels.first().map_or(0, |(best, _)| ladder.base_for(*best));
         ladder.window.move_to(base);
         let inside = levels.partition_point(|(key, _)| ladder.window.covers(*key));
-        for (key, size) in &levels[..inside] {
-            ladder.window.set(*key, *size);
+        for (key, size) in levels.drain(..inside) {
+            ladder.window.set(key, size);
         }
-        ladder.outside = levels[inside..].iter().copied().collect();
+        ladder.outside = levels.into_iter().collect();
         ladder
     }
 
@@ -396,8 +368,8 @@ mod tests {
                 0 => self.naive.remove(&key(self.ladder.side, ticks)),
                 _ => self.naive.insert(key(self.ladder.side, ticks), size),
             };
-            let expected = Change::between(before.unwrap_or_default(), size);
-            assert_eq!(self.ladder.set(ticks, size), expected, "{ticks} {size}");
+            let before = before.unwrap_or_default();
+            assert_eq!(self.ladder.set(ticks, size), before, "{ticks} {size}");
             self.assert_ends_equal();
         }
 

@@ -4,6 +4,8 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+use super::ticks::Fixed;
+
 /// The side of the book that an order rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(clippy::exhaustive_enums)] // A book has two sides, and matches on them should be total.
@@ -45,4 +47,52 @@ pub struct Level {
     pub price: Decimal,
     /// Size in base currency (contracts for futures), as the venue's `new_quantity`; never zero.
     pub size: Decimal,
+}
+
+/// What a level is to be: a price, and the size that is to rest there, zero for none.
+///
+/// Takes 24 bytes, which is what [`Book::apply`](super::Book::apply) reads for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackedLevel {
+    price_mantissa: i64,
+    size_mantissa: i64,
+    price_scale: u8,
+    size_scale: u8,
+    side: Side,
+}
+
+impl PackedLevel {
+    /// Puts a change together; prices are in quote currency, sizes in base currency.
+    #[must_use]
+    #[inline]
+    pub const fn new(side: Side, price: Fixed, size: Fixed) -> Self {
+        Self {
+            price_mantissa: price.mantissa(),
+            size_mantissa: size.mantissa(),
+            price_scale: price.scale(),
+            size_scale: size.scale(),
+            side,
+        }
+    }
+
+    /// Returns the side that changes.
+    #[must_use]
+    #[inline]
+    pub const fn side(&self) -> Side {
+        self.side
+    }
+
+    /// Returns the price.
+    #[must_use]
+    #[inline]
+    pub const fn price(&self) -> Fixed {
+        Fixed::from_parts(self.price_mantissa, self.price_scale)
+    }
+
+    /// Returns the size that is to rest at the price.
+    #[must_use]
+    #[inline]
+    pub const fn size(&self) -> Fixed {
+        Fixed::from_parts(self.size_mantissa, self.size_scale)
+    }
 }

@@ -10,6 +10,7 @@
 //!
 //! What a book is asked for beyond its levels (cost of an order, depth, imbalance) is in [`depth`].
 
+mod change;
 pub mod depth;
 mod ladder;
 mod level;
@@ -20,10 +21,11 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
+pub use self::change::{Applied, Change};
 pub use self::depth::Depth;
 use self::ladder::Ladder;
-pub use self::ladder::{Change, Levels};
-pub use self::level::{Level, Side};
+pub use self::ladder::Levels;
+pub use self::level::{Level, PackedLevel, Side};
 use self::ticks::pow10;
 pub use self::ticks::{Fixed, FixedError, MAX_SCALE};
 pub(crate) use self::ticks::{decimal, decimal_unsigned};
@@ -89,25 +91,24 @@ impl Book {
     /// when the side is full. The book is then as it was.
     #[inline]
     pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
-        let size_units = match size.ticks(self.size_scale) {
-            Some(units) => units,
-            None => self.grow_size_scale(size)?,
-        };
-        let size_units = u64::try_from(size_units).map_err(|_| BookError::NegativeSize { size })?;
-        let ticks = match price.ticks(self.price_scale) {
-            Some(ticks) => ticks,
-            // A price finer than every price held is held by no level.
-            None if size_units == 0 && price.scale() > self.price_scale => {
-                return Ok(Change::Absent);
-            }
-            None => self.grow_price_scale(price)?,
-        };
-        let max_levels = self.max_levels;
-        let ladder = self.ladder_mut(side);
-        if ladder.len() >= max_levels && size_units != 0 && ladder.size_at(ticks).is_none() {
-            return Err(BookError::TooManyLevels { side, max_levels });
+        let (before, after) = self.place(side, price, size)?;
+        Ok(Change::between(before, after))
+    }
+
+    /// Makes many changes, in their order.
+    ///
+    /// Does what [`Book::set`] does for each of them, and counts instead of telling one by one.
+    ///
+    /// # Errors
+    /// The first error of [`Book::set`]. The changes before that one were made.
+    #[inline]
+    pub fn apply(&mut self, changes: &[PackedLevel]) -> Result<Applied, BookError> {
+        let mut applied = Applied::default();
+        for change in changes {
+            let (before, after) = self.place(change.side(), change.price(), change.size())?;
+            applied.count(before, after);
         }
-        Ok(ladder.set(ticks, size_units))
+        Ok(applied)
     }
 
     /// Replaces every level by those of a snapshot.
@@ -181,10 +182,7 @@ impl Book {
     #[must_use]
     #[inline]
     pub fn is_crossed(&self) -> bool {
-        match (self.bids.best(), self.asks.best()) {
-            (Some((bid, _)), Some((ask, _))) => bid >= ask,
-            _ => false,
-        }
+        self.tops().are_crossed()
     }
 
     /// Returns how many digits after the point prices are held at.
@@ -199,10 +197,32 @@ impl Book {
         self.size_scale
     }
 
-    /// Returns the best level of a side in ticks and units of the book's scales.
+    /// Returns the best levels in ticks and units of the book's scales.
     #[inline]
-    pub(crate) fn best_ticks(&self, side: Side) -> Option<(i64, u64)> {
-        self.ladder(side).best()
+    pub(crate) fn tops(&self) -> Tops {
+        Tops { bid: self.bids.best(), ask: self.asks.best() }
+    }
+
+    /// Sets the size at a price; returns the units that rested there, and those that do now.
+    #[inline(always)]
+    fn place(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<(u64, u64), BookError> {
+        let units = match size.ticks(self.size_scale) {
+            Some(units) => units,
+            None => self.grow_size_scale(size)?,
+        };
+        let units = u64::try_from(units).map_err(|_| BookError::NegativeSize { size })?;
+        let ticks = match price.ticks(self.price_scale) {
+            Some(ticks) => ticks,
+            // A price finer than every price held is held by no level.
+            None if units == 0 && price.scale() > self.price_scale => return Ok((0, 0)),
+            None => self.grow_price_scale(price)?,
+        };
+        let max_levels = self.max_levels;
+        let ladder = self.ladder_mut(side);
+        if ladder.len() >= max_levels && would_grow(ladder, ticks, units) {
+            return Err(BookError::TooManyLevels { side, max_levels });
+        }
+        Ok((ladder.set(ticks, units), units))
     }
 
     fn level(&self, (ticks, units): (i64, u64)) -> Level {
@@ -251,6 +271,21 @@ impl Book {
         self.bids = bids;
         self.asks = asks;
         Some(())
+    }
+}
+
+/// The best levels of a book, each a price in ticks and a size in units.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tops {
+    pub(crate) bid: Option<(i64, u64)>,
+    pub(crate) ask: Option<(i64, u64)>,
+}
+
+impl Tops {
+    /// Returns whether the best bid is at or above the best ask.
+    #[inline]
+    pub(crate) const fn are_crossed(&self) -> bool {
+        matches!((self.bid, self.ask), (Some((bid, _)), Some((ask, _))) if bid >= ask)
     }
 }
 
@@ -308,6 +343,18 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Adds many levels.
+    ///
+    /// # Errors
+    /// As [`Snapshot::push`]. The levels before the one it is about were added.
+    pub fn extend(&mut self, levels: &[PackedLevel]) -> Result<(), BookError> {
+        let is_bid = |level: &&PackedLevel| level.side() == Side::Bid;
+        let bid_count = levels.iter().filter(is_bid).count();
+        self.bids.reserve(bid_count.min(self.max_levels));
+        self.asks.reserve((levels.len() - bid_count).min(self.max_levels));
+        levels.iter().try_for_each(|level| self.push(level.side(), level.price(), level.size()))
+    }
+
     #[cold]
     fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
         let error = BookError::PriceOutOfRange { price };
@@ -329,6 +376,13 @@ impl Snapshot {
         self.size_scale = size.scale();
         Ok(size.mantissa())
     }
+}
+
+/// Returns whether a change would add a level. Cold, for else the compiler looks at the size first,
+/// and whether that is zero no predictor knows.
+#[cold]
+fn would_grow(ladder: &Ladder, ticks: i64, units: u64) -> bool {
+    units != 0 && ladder.size_at(ticks).is_none()
 }
 
 /// Returns what numbers held at a scale have to be multiplied by to make room for a finer one, or

@@ -11,8 +11,8 @@
 //!
 //! The array is a ring: a key lies in slot `key mod capacity` wherever the window stands, so the
 //! window moves with the market without moving any level that stays inside. One bit a slot says
-//! which are occupied and one bit a word of those says which words are not empty; that finds the
-//! next level after a removed one in two or three steps, however far away it is.
+//! which are occupied and one bit a page of 64 slots says which pages are not empty; that finds
+//! the next level after a removed one in two or three steps, however far away it is.
 //!
 //! The window knows nothing of the tree. [`Ladder`](super::ladder::Ladder) decides where it stands.
 
@@ -27,28 +27,29 @@ pub(super) const MIN_CAPACITY: usize = BITS * BITS;
 pub(super) struct Window {
     /// The first key inside.
     base: i64,
-    /// The sizes, by key modulo their number, which is a power of two.
-    sizes: Box<[u64]>,
-    /// A bit for each slot that holds a level.
-    occupied: Box<[u64]>,
-    /// A bit for each word of `occupied` that is not zero.
+    /// The slots, a page of them at a time. A key lies in the slot of its remainder by their
+    /// number, a power of two.
+    pages: Box<[Page]>,
+    /// A bit for each page that is not empty.
     summary: Box<[u64]>,
     len: usize,
-    /// The smallest key that holds a level, when there is one.
+    /// The smallest key that holds a level; without any, not smaller than any key.
     first: i64,
+}
+
+/// A run of slots.
+#[derive(Clone, Debug, Default)]
+struct Page {
+    /// A bit for each slot that holds a level.
+    occupied: u64,
+    /// The sizes, zero for no level; not there before the first level of the page.
+    sizes: Option<Box<[u64; BITS]>>,
 }
 
 impl Window {
     /// Returns a window that holds nothing, and that nothing fits in.
     pub(super) fn none() -> Self {
-        Self {
-            base: 0,
-            sizes: Box::default(),
-            occupied: Box::default(),
-            summary: Box::default(),
-            len: 0,
-            first: 0,
-        }
+        Self { base: 0, pages: Box::default(), summary: Box::default(), len: 0, first: i64::MAX }
     }
 
     /// Returns an empty window of `capacity` keys, a power of two and at least [`MIN_CAPACITY`].
@@ -56,16 +57,16 @@ impl Window {
         debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY);
         Self {
             base,
-            sizes: vec![0; capacity].into(),
-            occupied: vec![0; capacity / BITS].into(),
+            pages: vec![Page::default(); capacity / BITS].into(),
             summary: vec![0; capacity / BITS / BITS].into(),
             len: 0,
-            first: 0,
+            first: i64::MAX,
         }
     }
 
-    pub(super) fn capacity(&self) -> usize {
-        self.sizes.len()
+    #[inline]
+    pub(super) const fn capacity(&self) -> usize {
+        self.pages.len() * BITS
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -80,7 +81,7 @@ impl Window {
     #[inline]
     pub(super) fn covers(&self, key: i64) -> bool {
         // Keys before the base wrap around to huge offsets.
-        key.wrapping_sub(self.base).cast_unsigned() < self.sizes.len() as u64
+        key.wrapping_sub(self.base).cast_unsigned() < self.capacity() as u64
     }
 
     /// Returns the smallest key that holds a level.
@@ -92,22 +93,35 @@ impl Window {
     /// Returns the size at a key that is covered, zero for none.
     #[inline]
     pub(super) fn size(&self, key: i64) -> u64 {
-        self.sizes[self.slot(key)]
+        let slot = self.slot(key);
+        self.pages[slot / BITS].sizes.as_ref().map_or(0, |sizes| sizes[slot % BITS])
     }
 
-    /// Sets the size at a key that is covered, and returns the one before; zero is no level.
-    #[inline]
-    pub(super) fn set(&mut self, key: i64, size: u64) -> u64 {
+    /// Sets the size at a key that is covered; zero is no level. Returns the size before, and
+    /// whether the first level may be another now.
+    ///
+    /// Whether a level comes, leaves or stays is a coin toss that no predictor wins, so all three
+    /// do the same: only a change of the first level takes a branch.
+    #[inline(always)]
+    pub(super) fn set(&mut self, key: i64, size: u64) -> (u64, bool) {
         let slot = self.slot(key);
-        let before = std::mem::replace(&mut self.sizes[slot], size);
-        if (before == 0) != (size == 0) {
-            if size == 0 {
-                self.vacate(key, slot);
-            } else {
-                self.occupy(key, slot);
-            }
+        let (at, bit) = (slot / BITS, slot % BITS);
+        let page = &mut self.pages[at];
+        let sizes = match &mut page.sizes {
+            Some(sizes) => sizes,
+            None if size == 0 => return (0, false),
+            empty => empty.insert(new_sizes()),
+        };
+        let before = std::mem::replace(&mut sizes[bit], size);
+        page.occupied = with_bit(page.occupied, bit, size != 0);
+        let word = &mut self.summary[at / BITS];
+        *word = with_bit(*word, at % BITS, page.occupied != 0);
+        self.len = self.len + usize::from(size != 0) - usize::from(before != 0);
+        let is_at_first = key <= self.first;
+        if is_at_first {
+            self.move_first(key, size);
         }
-        before
+        (before, is_at_first)
     }
 
     /// Moves the window. What it then does not cover has to have been taken out.
@@ -141,39 +155,26 @@ impl Window {
         if self.size(last_covered) != 0 { Some(last_covered) } else { self.before(last_covered) }
     }
 
-    fn occupy(&mut self, key: i64, slot: usize) {
-        self.occupied[slot / BITS] |= 1 << (slot % BITS);
-        self.summary[slot / BITS / BITS] |= 1 << (slot / BITS % BITS);
-        if self.len == 0 || key < self.first {
+    /// Finds the first level after one at it, or before it, was set.
+    #[inline(never)]
+    fn move_first(&mut self, key: i64, size: u64) {
+        if size != 0 {
             self.first = key;
-        }
-        self.len += 1;
-    }
-
-    fn vacate(&mut self, key: i64, slot: usize) {
-        let word = &mut self.occupied[slot / BITS];
-        *word &= !(1 << (slot % BITS));
-        if *word == 0 {
-            self.summary[slot / BITS / BITS] &= !(1 << (slot / BITS % BITS));
-        }
-        self.len -= 1;
-        if key == self.first
-            && let Some(next) = self.after(key)
-        {
-            self.first = next;
+        } else if key == self.first {
+            self.first = self.after(key).unwrap_or(i64::MAX);
         }
     }
 
     #[inline]
     const fn slot(&self, key: i64) -> usize {
         // The number of slots is a power of two, so that the remainder is a mask.
-        (key.cast_unsigned() as usize) & (self.sizes.len() - 1)
+        (key.cast_unsigned() as usize) & (self.capacity() - 1)
     }
 
     /// Returns the covered key that lies in a slot.
     #[inline]
     const fn key_of(&self, slot: usize) -> i64 {
-        let offset = slot.wrapping_sub(self.slot(self.base)) & (self.sizes.len() - 1);
+        let offset = slot.wrapping_sub(self.slot(self.base)) & (self.capacity() - 1);
         self.base.wrapping_add_unsigned(offset as u64)
     }
 
@@ -181,7 +182,7 @@ impl Window {
     #[inline]
     fn occupied_from(&self, slot: usize) -> Option<usize> {
         let word = slot / BITS;
-        let bits = self.occupied.get(word)? & (!0 << (slot % BITS));
+        let bits = self.pages.get(word)?.occupied & (!0 << (slot % BITS));
         if bits != 0 {
             return Some(word * BITS + bits.trailing_zeros() as usize);
         }
@@ -190,7 +191,7 @@ impl Window {
         for at in word / BITS.. {
             if bits != 0 {
                 let word = at * BITS + bits.trailing_zeros() as usize;
-                return Some(word * BITS + self.occupied[word].trailing_zeros() as usize);
+                return Some(word * BITS + self.pages[word].occupied.trailing_zeros() as usize);
             }
             bits = *self.summary.get(at + 1)?;
         }
@@ -201,7 +202,7 @@ impl Window {
     fn occupied_until(&self, slot: usize) -> Option<usize> {
         let last = slot.checked_sub(1)?;
         let (word, bit) = (last / BITS, last % BITS);
-        let bits = self.occupied[word] & (!0 >> (BITS - 1 - bit));
+        let bits = self.pages[word].occupied & (!0 >> (BITS - 1 - bit));
         if bits != 0 {
             return Some(word * BITS + bits.ilog2() as usize);
         }
@@ -213,6 +214,19 @@ impl Window {
             bits = self.summary[at];
         }
         let word = at * BITS + bits.ilog2() as usize;
-        Some(word * BITS + self.occupied[word].ilog2() as usize)
+        Some(word * BITS + self.pages[word].occupied.ilog2() as usize)
     }
+}
+
+/// Makes room for the first level of a page. Cold, as the pages near the touch have had theirs.
+#[cold]
+#[inline(never)]
+fn new_sizes() -> Box<[u64; BITS]> {
+    Box::new([0; BITS])
+}
+
+/// Returns the word with one of its bits set or cleared.
+#[inline]
+const fn with_bit(word: u64, bit: usize, is_set: bool) -> u64 {
+    word & !(1 << bit) | (is_set as u64) << bit
 }

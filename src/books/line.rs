@@ -15,7 +15,7 @@ use super::event::{Change, Event, MAX_TOP_LEVELS, Wakes};
 use super::slot::Slot;
 use super::turnstile::lock;
 use crate::bbo::{Bbo, BboPublisher};
-use crate::book::{Book, Side, decimal, decimal_unsigned};
+use crate::book::{Book, Side, Tops, decimal, decimal_unsigned};
 use crate::session::{
     Cause, Event as SessionEvent, Input, LevelChange, Output, Session, SessionConfig,
 };
@@ -66,11 +66,8 @@ struct Best {
 
 impl Best {
     fn of(book: &Book) -> Self {
-        Self {
-            bid: book.best_ticks(Side::Bid),
-            ask: book.best_ticks(Side::Ask),
-            scales: (book.price_scale(), book.size_scale()),
-        }
+        let Tops { bid, ask } = book.tops();
+        Self { bid, ask, scales: (book.price_scale(), book.size_scale()) }
     }
 
     /// Compares numbers, not how they are held.

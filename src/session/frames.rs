@@ -10,9 +10,9 @@ use super::event::{Cause, Event, Status};
 use super::machine::Machine;
 use super::stats::Stats;
 use super::subscription::{FrameOrigin, Stage, Subscription};
-use crate::book::{BookError, Change, Snapshot};
+use crate::book::{Applied, Book, BookError, PackedLevel, Snapshot};
 use crate::sequence::Arrival;
-use crate::wire::{self, Body, DecodeError, Frame, UnixNanos, Update, UpdateKind};
+use crate::wire::{self, Body, DecodeError, Frame, Update, UpdateKind, WireTime};
 
 /// Frames seen hold one event, so a list of this many products never leaves the stack.
 const USUAL_PRODUCTS_PER_FRAME: usize = 4;
@@ -21,7 +21,7 @@ const USUAL_PRODUCTS_PER_FRAME: usize = 4;
 struct Touched<'f> {
     index: usize,
     /// The time of its newest level, unread.
-    event_time: Option<&'f str>,
+    event_time: Option<WireTime<'f>>,
     /// Whether a level is other than before.
     is_changed: bool,
     /// Whether a snapshot replaced its book.
@@ -96,60 +96,90 @@ impl Machine {
     }
 
     fn level2(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
-        let mut touched: SmallVec<[Touched<'_>; USUAL_PRODUCTS_PER_FRAME]> = SmallVec::new();
+        if let Some(update) = updates.alone() {
+            if let Some(mut touched) = self.touch(now, sequence, &update) {
+                self.apply(now, &update, &mut touched);
+                self.finish(now, sequence, &touched);
+            }
+            return;
+        }
+        let mut all_touched: SmallVec<[Touched<'_>; USUAL_PRODUCTS_PER_FRAME]> = SmallVec::new();
         for update in updates {
             let update = match update {
                 Ok(update) => update,
                 Err(error) => return self.lose_to_undecodable(now, error),
             };
-            let Some(index) = self.index_of(now, &update) else {
-                self.stats.unasked += 1;
-                continue;
+            let index = self.index_of(now, &update);
+            let position = all_touched.iter().position(|touched| Some(touched.index) == index);
+            let position = match position {
+                Some(position) => position,
+                None => {
+                    let Some(touched) = self.touch(now, sequence, &update) else { continue };
+                    all_touched.push(touched);
+                    all_touched.len() - 1
+                }
             };
-            let position = touched.iter().position(|touched| touched.index == index);
-            let position = position.unwrap_or_else(|| {
-                let is_duplicate = self.is_duplicate_for_product(now, index, sequence);
-                touched.push(Touched {
-                    index,
-                    event_time: None,
-                    is_changed: false,
-                    is_replaced: false,
-                    is_duplicate,
-                });
-                touched.len() - 1
-            });
-            let touched = &mut touched[position];
-            if touched.is_duplicate || !self.is_open() {
-                continue;
-            }
-            let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
-            let (log, max_levels) = (&mut self.changes, self.config.max_levels_per_side);
-            if let Err(fault) = apply(subscription, stats, log, max_levels, &update, touched) {
-                self.lose_to_fault(now, index, fault);
-            }
+            self.apply(now, &update, &mut all_touched[position]);
         }
-        for touched in touched {
-            if self.is_open() && !touched.is_duplicate {
-                self.finish(now, sequence, &touched);
-            }
+        for touched in all_touched {
+            self.finish(now, sequence, &touched);
+        }
+    }
+
+    /// Returns what the first event of a frame for a product begins, or `None` if nobody asked
+    /// for the product.
+    #[inline]
+    fn touch<'f>(
+        &mut self,
+        now: Instant,
+        sequence: u64,
+        update: &Update<'f>,
+    ) -> Option<Touched<'f>> {
+        let Some(index) = self.index_of(now, update) else {
+            self.stats.unasked += 1;
+            return None;
+        };
+        Some(Touched {
+            index,
+            event_time: None,
+            is_changed: false,
+            is_replaced: false,
+            is_duplicate: self.is_duplicate_for_product(now, index, sequence),
+        })
+    }
+
+    /// Applies one event to its book. Nothing is published here.
+    #[inline]
+    fn apply<'f>(&mut self, now: Instant, update: &Update<'f>, touched: &mut Touched<'f>) {
+        if touched.is_duplicate || !self.is_open() {
+            return;
+        }
+        let index = touched.index;
+        let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
+        let (log, max_levels) = (&mut self.changes, self.config.max_levels_per_side);
+        if let Err(fault) = apply(subscription, stats, log, max_levels, update, touched) {
+            self.lose_to_fault(now, index, fault);
         }
     }
 
     /// Checks and publishes a book after the whole frame was applied to it.
     fn finish(&mut self, now: Instant, sequence: u64, touched: &Touched<'_>) {
         let index = touched.index;
+        let is_open = self.is_open();
         let subscription = self.subscriptions.at_mut(index);
-        if !subscription.is_live() {
+        if !is_open || touched.is_duplicate || !subscription.is_live() {
             return;
         }
-        if subscription.book.is_crossed() {
+        let tops = subscription.book.tops();
+        if tops.are_crossed() {
             self.stats.crossed += 1;
             self.lose_product(now, index, Cause::Crossed);
             return;
         }
-        let event_time = touched.event_time.and_then(UnixNanos::parse_rfc3339);
+        let event_time = touched.event_time.and_then(|time| self.times.read(time));
         let connection = self.connection;
-        subscription.publish(FrameOrigin { sequence, connection, event_time, received: now });
+        let origin = FrameOrigin { sequence, connection, event_time, received: now };
+        subscription.publish(tops, origin);
         if touched.is_changed || touched.is_replaced {
             subscription.last_change = now;
             // While its quiet is reported a product has no timer, or a later one.
@@ -249,36 +279,19 @@ fn apply<'f>(
             stats.awaiting += 1;
         }
         (UpdateKind::Snapshot, _) => {
-            let mut snapshot = Snapshot::new(max_levels);
-            update.levels()?.try_take_each(|level| {
-                touched.event_time = level.event_time;
-                snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
-            })?;
+            let snapshot = read_snapshot(update, max_levels, touched)?;
             subscription.book.replace(snapshot);
             subscription.stage = Stage::Live;
             touched.is_replaced = true;
             log.forget(touched.index);
         }
         (UpdateKind::Update, Stage::Live) => {
-            let (mut level_count, mut absent_count, mut unchanged_count) = (0, 0, 0);
-            let (book, is_logged) = (&mut subscription.book, log.is_on());
-            let applied = update.levels()?.try_take_each(|level| {
-                touched.event_time = level.event_time;
-                let change = book.set(level.side, level.price, level.size)?;
-                level_count += 1;
-                absent_count += u64::from(change == Change::Absent);
-                unchanged_count += u64::from(change == Change::Unchanged);
-                if is_logged && !matches!(change, Change::Absent | Change::Unchanged) {
-                    log.push(touched.index, level.side, level.price, level.size);
-                }
-                Ok::<(), Fault>(())
-            });
-            touched.is_changed |= level_count > absent_count + unchanged_count;
-            stats.updates += level_count;
-            stats.orphan_deletes += absent_count;
-            subscription.stats.updates += level_count;
-            subscription.stats.orphan_deletes += absent_count;
-            applied?;
+            let applied = apply_changes(&mut subscription.book, log, update, touched)?;
+            touched.is_changed |= applied.made > 0;
+            stats.updates += applied.total;
+            stats.orphan_deletes += applied.absent;
+            subscription.stats.updates += applied.total;
+            subscription.stats.orphan_deletes += applied.absent;
         }
         (UpdateKind::Update, Stage::Awaiting { is_first: true, .. }) => {
             return Err(Fault::Premature);
@@ -288,6 +301,52 @@ fn apply<'f>(
         }
     }
     Ok(())
+}
+
+/// Gathers the levels of a snapshot.
+fn read_snapshot<'f>(
+    update: &Update<'f>,
+    max_levels: usize,
+    touched: &mut Touched<'f>,
+) -> Result<Snapshot, Fault> {
+    let mut snapshot = Snapshot::new(max_levels);
+    if let Some((levels, event_time)) = update.read_levels() {
+        touched.event_time = Some(event_time);
+        snapshot.extend(levels)?;
+        return Ok(snapshot);
+    }
+    update.levels()?.try_take_each(|level| {
+        touched.event_time = level.event_time;
+        snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
+    })?;
+    Ok(snapshot)
+}
+
+/// Makes the changes of an update. After an error, those before it were made.
+#[inline]
+fn apply_changes<'f>(
+    book: &mut Book,
+    log: &mut ChangeLog,
+    update: &Update<'f>,
+    touched: &mut Touched<'f>,
+) -> Result<Applied, Fault> {
+    if let Some((changes, event_time)) = update.read_levels()
+        && !log.is_on()
+    {
+        touched.event_time = Some(event_time);
+        return Ok(book.apply(changes)?);
+    }
+    let mut applied = Applied::default();
+    update.levels()?.try_take_each(|level| {
+        touched.event_time = level.event_time;
+        let made = book.apply(&[PackedLevel::new(level.side, level.price, level.size)])?;
+        applied += made;
+        if log.is_on() && made.made > 0 {
+            log.push(touched.index, level.side, level.price, level.size);
+        }
+        Ok::<(), Fault>(())
+    })?;
+    Ok(applied)
 }
 
 /// Returns why the books are lost when a number arrives so, if they are.

@@ -12,7 +12,7 @@ use super::subscription::{Stage, Subscriptions};
 use super::tokens::Tokens;
 use super::{Output, TooManyProducts};
 use crate::sequence::SequenceTracker;
-use crate::wire::ProductId;
+use crate::wire::{ProductId, TimeReader};
 
 /// The most events that wait for the caller. One that polls as it should never sees it reached;
 /// beyond it the newest are thrown away and counted ([`Event::Missed`]).
@@ -34,7 +34,10 @@ pub(super) enum Link {
     /// There will be no other connection.
     Ended,
     /// Messages flow.
-    Open { last_frame: Instant },
+    Open {
+        /// When silence will have lasted too long.
+        idle_at: Instant,
+    },
 }
 
 /// Everything a session knows but the memory of its parser.
@@ -53,6 +56,8 @@ pub(super) struct Machine {
     has_opened: bool,
     /// When the last frame came, on whichever connection.
     pub(super) last_frame: Option<Instant>,
+    /// Reads the times of the venue's engine.
+    pub(super) times: TimeReader,
     /// From when receive times are counted.
     pub(super) epoch: Instant,
     /// Since when the connection has had a live book.
@@ -115,6 +120,7 @@ impl Machine {
             connection: config.first_connection,
             has_opened: false,
             last_frame: None,
+            times: TimeReader::default(),
             epoch: now,
             live_since: None,
             rate: RequestRate::default(),
@@ -177,7 +183,7 @@ impl Machine {
         if !matches!(self.link, Link::Dialing { .. }) {
             return;
         }
-        self.link = Link::Open { last_frame: now };
+        self.link = Link::Open { idle_at: now + self.config.idle_timeout };
         self.failed_dials = 0;
         self.connection += u64::from(std::mem::replace(&mut self.has_opened, true));
         self.tracker = SequenceTracker::new();
@@ -242,10 +248,10 @@ impl Machine {
     }
 
     /// Counts a message, and says whether there is a connection that it can have come on.
-    pub(super) const fn count_message(&mut self, now: Instant) -> bool {
+    pub(super) fn count_message(&mut self, now: Instant) -> bool {
         match &mut self.link {
-            Link::Open { last_frame } => {
-                *last_frame = now;
+            Link::Open { idle_at } => {
+                *idle_at = now + self.config.idle_timeout;
                 self.last_frame = Some(now);
                 self.stats.frames += 1;
                 true
@@ -258,13 +264,26 @@ impl Machine {
     }
 
     /// Does whatever was planned for a moment that has passed.
+    #[inline]
     pub(super) fn run_timers(&mut self, now: Instant) {
+        // All that most calls find.
+        if let Link::Open { idle_at } = self.link
+            && now < idle_at
+            && self.product_timer.is_none_or(|due| now < due)
+        {
+            return;
+        }
+        self.run_due_timers(now);
+    }
+
+    #[cold]
+    fn run_due_timers(&mut self, now: Instant) {
         match self.link {
             Link::Dialing { deadline } if deadline <= now => {
                 let reason = Disconnect::TimedOut(self.config.connect_timeout);
                 self.disconnect(now, reason, Cause::Closed);
             }
-            Link::Open { last_frame } if last_frame + self.config.idle_timeout <= now => {
+            Link::Open { idle_at } if idle_at <= now => {
                 let reason = Disconnect::Idle(self.config.idle_timeout);
                 self.disconnect(now, reason, Cause::Idle);
             }
@@ -483,18 +502,14 @@ impl Machine {
     }
 
     fn next_wake(&self, now: Instant) -> Instant {
-        let longest = now + LONGEST_WAIT;
         match self.link {
             Link::Dialing { deadline } => deadline,
             Link::Down { dial_at } if self.wants_connection() => dial_at,
-            Link::Down { .. } | Link::Ended => longest,
-            Link::Open { last_frame } => {
-                let idle_at = last_frame + self.config.idle_timeout;
-                [self.product_timer, self.requests_due(now)]
-                    .into_iter()
-                    .flatten()
-                    .fold(idle_at, Instant::min)
-            }
+            Link::Down { .. } | Link::Ended => now + LONGEST_WAIT,
+            Link::Open { idle_at } => [self.product_timer, self.requests_due(now)]
+                .into_iter()
+                .flatten()
+                .fold(idle_at, Instant::min),
         }
     }
 }

@@ -164,10 +164,15 @@ impl Machine {
 
     /// Returns the subscription that a product of a frame belongs to, learning aliases on the way.
     pub(super) fn index_of(&mut self, now: Instant, update: &wire::Update<'_>) -> Option<usize> {
-        let product = update.product_id();
-        if let Some(index) = self.subscriptions.find(product) {
+        if let Some(index) = self.subscriptions.find_in_frame(update) {
             return Some(index);
         }
+        self.index_of_unknown(now, update)
+    }
+
+    #[cold]
+    fn index_of_unknown(&mut self, now: Instant, update: &wire::Update<'_>) -> Option<usize> {
+        let product = update.product_id();
         let id = ProductId::new(product).ok()?;
         if product.ends_with("-USD")
             && let Some(index) = self.subscriptions.find(&format!("{product}C"))

@@ -1,16 +1,17 @@
 //! One product of a session: its names, its book, and where it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::event::{Cause, NotLive, Status};
 use super::stats::ProductStats;
 use crate::bbo::BboPublisher;
-use crate::book::Book;
+use crate::book::{Book, Tops};
 use crate::sequence::SequenceTracker;
-use crate::wire::{ProductId, UnixNanos};
+use crate::wire::{ProductId, ProductKey, UnixNanos, Update};
 
 /// Where a subscription stands between the wish for a book and the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,12 +120,13 @@ impl Subscription {
     }
 
     /// Publishes the best bid and ask under every name.
-    pub(super) fn publish(&mut self, origin: FrameOrigin) {
+    #[inline]
+    pub(super) fn publish(&mut self, tops: Tops, origin: FrameOrigin) {
         self.origin = Some(origin);
         let FrameOrigin { sequence, connection, event_time, received } = origin;
         for name in &mut self.names {
             name.publisher.set_connection(connection);
-            name.publisher.publish(&self.book, sequence, event_time, received);
+            name.publisher.publish_tops(tops, &self.book, sequence, event_time, received);
         }
     }
 
@@ -133,7 +135,7 @@ impl Subscription {
     /// Returns the number of that frame, or `None` if the book is not live.
     pub(super) fn publish_again(&mut self) -> Option<u64> {
         let origin = self.origin.filter(|_| self.status == Status::Live)?;
-        self.publish(origin);
+        self.publish(self.book.tops(), origin);
         Some(origin.sequence)
     }
 
@@ -180,11 +182,22 @@ pub(super) struct Subscriptions {
     list: Vec<Subscription>,
     /// Every name asked for and every name on the wire, to the place in the list.
     by_name: BTreeMap<ProductId, usize>,
+    /// The same for every name that has a key.
+    by_key: HashMap<ProductKey, usize, FixedState>,
 }
 
 impl Subscriptions {
     pub(super) fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
+    }
+
+    /// Finds the product that a frame names.
+    #[inline]
+    pub(super) fn find_in_frame(&self, update: &Update<'_>) -> Option<usize> {
+        match update.product_key() {
+            Some(key) => self.by_key.get(&key).copied(),
+            None => self.find(update.product_id()),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -263,5 +276,7 @@ impl Subscriptions {
                 self.by_name.insert(name.id.clone(), index);
             }
         }
+        let keys = self.by_name.iter();
+        self.by_key = keys.filter_map(|(id, index)| Some((id.key()?, *index))).collect();
     }
 }

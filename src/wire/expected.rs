@@ -15,34 +15,39 @@
 //! - Levels are kept as integers in memory that is used again, and nothing is applied to a book
 //!   before the whole frame was read: a surprise in its last byte has touched nothing.
 
-use std::hint::select_unpredictable;
+use wide::u8x16;
 
 use super::frame::{LevelUpdate, UpdateKind};
-use crate::book::{Fixed, Side};
+use super::numbers::{
+    LANES, NumberText, lacks_digits, last_lanes, mantissas, sound_lanes, vector_at,
+};
+use super::product::ProductKey;
+use super::time::WireTime;
+use crate::book::{Fixed, PackedLevel, Side};
 
 /// More levels than this leave no memory behind for the next frame. Snapshots are rare.
 const MAX_RETAINED_LEVELS: usize = 8_192;
 
-/// The longest name of a product and the longest time that are looked for before giving up.
-const MAX_TEXT_LEN: usize = 64;
+/// Names of products and times are looked for this far.
+const MAX_TEXT_LEN: usize = 2 * LANES;
 
 /// Levels are usually shorter than this many bytes.
 const LONG_LEVEL_LEN: usize = 128;
 
 /// Memory that is used again for every frame.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scratch {
-    levels: Vec<ReadLevel>,
+    levels: Vec<PackedLevel>,
+    /// The last bytes of the frame, and zeros: the last level is read from here, for in the frame
+    /// itself it is followed by less than a block. Copied at the start of a frame, so that the
+    /// bytes have long arrived when they are read.
+    tail: [u8; 2 * BLOCK_LEN],
 }
 
-/// A level as read: 24 bytes, whatever the length of its text.
-#[derive(Clone, Copy, Debug)]
-struct ReadLevel {
-    price_mantissa: i64,
-    size_mantissa: i64,
-    price_scale: u8,
-    size_scale: u8,
-    side: Side,
+impl Default for Scratch {
+    fn default() -> Self {
+        Self { levels: Vec::new(), tail: [0; 2 * BLOCK_LEN] }
+    }
 }
 
 /// An order-book frame of the expected shape.
@@ -50,14 +55,22 @@ struct ReadLevel {
 pub(super) struct ExpectedFrame<'a> {
     pub(super) sequence: u64,
     pub(super) kind: UpdateKind,
-    pub(super) product_id: &'a str,
-    event_time: Option<&'a str>,
-    levels: &'a [ReadLevel],
+    /// Plain ASCII.
+    pub(super) product_id: &'a [u8],
+    /// The key of that, unless it is too long.
+    pub(super) product_key: Option<ProductKey>,
+    /// Plain ASCII, and that of every level.
+    event_time: &'a [u8],
+    levels: &'a [PackedLevel],
 }
 
 impl<'a> ExpectedFrame<'a> {
-    pub(super) fn level_count(&self) -> usize {
-        self.levels.len()
+    pub(super) const fn levels(&self) -> &'a [PackedLevel] {
+        self.levels
+    }
+
+    pub(super) fn event_time(&self) -> WireTime<'a> {
+        WireTime::new(self.event_time)
     }
 
     #[inline]
@@ -67,11 +80,11 @@ impl<'a> ExpectedFrame<'a> {
 
     #[inline]
     pub(super) fn levels_from(&self, index: usize) -> impl Iterator<Item = LevelUpdate<'a>> {
-        let event_time = self.event_time;
+        let event_time = Some(self.event_time());
         self.levels.get(index..).unwrap_or_default().iter().map(move |level| LevelUpdate {
-            side: level.side,
-            price: Fixed::from_parts(level.price_mantissa, level.price_scale),
-            size: Fixed::from_parts(level.size_mantissa, level.size_scale),
+            side: level.side(),
+            price: level.price(),
+            size: level.size(),
             event_time,
         })
     }
@@ -84,11 +97,12 @@ impl Scratch {
             self.levels = Vec::new();
         }
         self.levels.clear();
+        if !is_ascii_at_a_glance(text) {
+            return None;
+        }
+        self.tail[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
         let rest = text.strip_prefix(br#"{"channel":"l2_data","#)?;
-        let rest = match rest.strip_prefix(br#""client_id":""#) {
-            Some(rest) => take_text(rest)?.1.strip_prefix(b",")?,
-            None => rest,
-        };
+        let rest = rest.strip_prefix(br#""client_id":"","#).unwrap_or(rest);
         let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
         let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
         let rest = rest.strip_prefix(br#","events":[{"type":""#)?;
@@ -96,76 +110,62 @@ impl Scratch {
             Some(rest) => (UpdateKind::Update, rest),
             None => (UpdateKind::Snapshot, rest.strip_prefix(b"snapshot")?),
         };
-        let (product_id, rest) = take_text(rest.strip_prefix(br#"","product_id":""#)?)?;
+        let rest = rest.strip_prefix(br#"","product_id":""#)?;
+        let product_key = key_of(rest);
+        let (product_id, rest) = take_text(rest)?;
         let rest = rest.strip_prefix(br#","updates":["#)?;
-        let (event_time, rest) = match rest.strip_prefix(b"]") {
-            Some(rest) => (None, rest),
-            None => self.take_levels(rest)?,
-        };
-        if rest != b"}]}" {
+        let levels_at = text.len() - rest.len();
+        let (event_time, end) = self.take_levels(text, levels_at)?;
+        if text[end..] != *b"}]}" {
             return None;
         }
-        let product_id = str::from_utf8(product_id).ok()?;
-        let event_time = event_time.and_then(|time| str::from_utf8(time).ok());
-        Some(ExpectedFrame { sequence, kind, product_id, event_time, levels: &self.levels })
+        let levels = &self.levels;
+        Some(ExpectedFrame { sequence, kind, product_id, product_key, event_time, levels })
     }
 
-    /// Reads levels up to the bracket that ends them; returns their time, and what follows.
-    fn take_levels<'a>(&mut self, text: &'a [u8]) -> Option<(Option<&'a [u8]>, &'a [u8])> {
-        let (mut side, mut intro, event_time) = take_intro(text, b"")?;
+    /// Reads the levels from a place of a frame on, and the bracket that ends them; returns their
+    /// time, and the place after the bracket.
+    fn take_levels<'a>(&mut self, text: &'a [u8], at: usize) -> Option<(&'a [u8], usize)> {
+        let (mut intro, event_time) = Intro::read(text, at, take_text)?;
         // Less than there are, so that a snapshot makes room once and an update never too much.
         self.levels.reserve(text.len() / LONG_LEVEL_LEN);
-        let mut rest = text;
+        let mut price_at = at + intro.len;
         loop {
-            if !begins_with(rest, intro) {
-                let time;
-                (side, intro, time) = take_intro(rest, event_time)?;
-                if time != event_time {
-                    return None;
+            // Blocks are cut so that every price lies at the same place of them.
+            let block_at = price_at - PRICE_AT;
+            let block = match text.get(block_at..block_at + BLOCK_LEN) {
+                Some(block) => block.first_chunk()?,
+                None => last_block(&self.tail, text.len() - block_at)?,
+            };
+            let (end, next) = match usual_level(block, &intro) {
+                Some((level, len)) => {
+                    self.levels.push(level);
+                    (block_at + len, block[len])
                 }
-            }
-            rest = self.take_numbers(&rest[intro.len()..], side)?;
-            match rest {
-                [b',', tail @ ..] => rest = tail,
-                [b']', tail @ ..] => return Some((Some(event_time), tail)),
+                None if intro.begins(block) => {
+                    let rest = self.take_other_numbers(&text[price_at..], intro.side)?;
+                    (text.len() - rest.len(), *rest.first()?)
+                }
+                None => {
+                    let same_time = |text: &'a [u8]| {
+                        let rest = text.strip_prefix(event_time)?.strip_prefix(b"\"")?;
+                        Some((event_time, rest))
+                    };
+                    let at = price_at - intro.len;
+                    (intro, _) = Intro::read(text, at, same_time)?;
+                    price_at = at + intro.len;
+                    continue;
+                }
+            };
+            match next {
+                b',' => price_at = end + 1 + intro.len,
+                b']' => return Some((event_time, end + 1)),
                 _ => return None,
             }
         }
     }
 
-    /// Reads the price and the size of a level, and returns what follows it.
-    #[inline(always)]
-    fn take_numbers<'a>(&mut self, text: &'a [u8], side: Side) -> Option<&'a [u8]> {
-        // The last level of a frame is followed by less than a block; zeros, which are neither
-        // digits nor quotes, stand in for what is missing.
-        let padded;
-        let block = match text.first_chunk() {
-            Some(block) => block,
-            None => {
-                padded = padded_block(text);
-                &padded
-            }
-        };
-        let price = usual_number(block, 0);
-        let size_at = price.len + BETWEEN.len();
-        let size = usual_number(block, size_at);
-        let end = size_at + size.len;
-        let is_odd = price.is_odd
-            | size.is_odd
-            | (block[price.len..size_at] != *BETWEEN)
-            | (block[end..end + 2] != *b"\"}");
-        if is_odd {
-            return self.take_other_numbers(text, side);
-        }
-        self.push(
-            side,
-            Fixed::from_parts(price.mantissa, price.scale),
-            Fixed::from_parts(size.mantissa, size.scale),
-        );
-        text.get(end + 2..)
-    }
-
-    /// Does the same for numbers of any other length and form.
+    /// Reads numbers of any length and form, and what ends their level.
     #[cold]
     #[inline(never)]
     fn take_other_numbers<'a>(&mut self, text: &'a [u8], side: Side) -> Option<&'a [u8]> {
@@ -178,113 +178,148 @@ impl Scratch {
         if size.first() == Some(&b'-') || has_exponent {
             return None;
         }
-        self.push(side, Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);
+        let (price, size) = (Fixed::parse(price).ok()?, Fixed::parse(size).ok()?);
+        self.levels.push(PackedLevel::new(side, price, size));
         rest.strip_prefix(b"}")
     }
+}
 
-    #[inline(always)]
-    fn push(&mut self, side: Side, price: Fixed, size: Fixed) {
-        self.levels.push(ReadLevel {
-            price_mantissa: price.mantissa(),
-            size_mantissa: size.mantissa(),
-            price_scale: price.scale(),
-            size_scale: size.scale(),
-            side,
-        });
+/// Returns the block that begins so many bytes before the end of the frame.
+#[cold]
+fn last_block(tail: &[u8; 2 * BLOCK_LEN], len: usize) -> Option<&[u8; BLOCK_LEN]> {
+    tail.get(BLOCK_LEN.checked_sub(len)?..)?.first_chunk()
+}
+
+/// Reads a level that begins as the one before it did; returns it and the place of the block
+/// where it ends, or `None` if there is anything unusual about it.
+#[inline(always)]
+fn usual_level(block: &[u8; BLOCK_LEN], intro: &Intro) -> Option<(PackedLevel, usize)> {
+    let price = NumberText::find(block, PRICE_AT);
+    let price_end = PRICE_AT + price.len;
+    let size_at = price_end + BETWEEN.len();
+    let size = NumberText::find(block, size_at);
+    let end = size_at + size.len;
+    let is_usual =
+        intro.same_lanes(block) & between_lanes(block, price_end) & sound_lanes(price, size);
+    if !is_usual.all() | lacks_digits(price, size) | (block[end..end + 2] != *b"\"}") {
+        return None;
     }
+    let [price_mantissa, size_mantissa] = mantissas(price, size);
+    let level = PackedLevel::new(
+        intro.side,
+        Fixed::from_parts(price_mantissa, price.scale),
+        Fixed::from_parts(size_mantissa, size.scale),
+    );
+    Some((level, end + 2))
 }
 
 /// What stands between the price of a level and its size.
 const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
 
-/// Longer than two usual numbers, all that stands around them, and a block of digits beyond.
-const BLOCK_LEN: usize = 64;
-
-/// Returns a text that is shorter than a block, and zeros.
-#[inline(never)]
-fn padded_block(text: &[u8]) -> [u8; BLOCK_LEN] {
-    let mut block = [0; BLOCK_LEN];
-    block[..text.len()].copy_from_slice(text);
-    block
-}
-
-/// Returns whether a text begins as the level before it did.
 #[inline(always)]
-fn begins_with(text: &[u8], intro: &[u8]) -> bool {
-    // As long as real ones are, the comparison is of two blocks that may overlap, in vector
-    // registers, instead of a call.
-    if let (64..=96, Some(head), Some(begin)) =
-        (intro.len(), intro.first_chunk::<64>(), text.first_chunk::<64>())
-        && let (Some(tail), Some(end)) =
-            (intro.last_chunk::<32>(), text[..intro.len().min(text.len())].last_chunk::<32>())
-    {
-        return are_equal(head, begin) & are_equal(tail, end);
-    }
-    text.starts_with(intro)
+fn between_lanes(block: &[u8; BLOCK_LEN], at: usize) -> u8x16 {
+    const AHEAD: usize = BETWEEN.len() - LANES;
+
+    vector_at(BETWEEN, 0).simd_eq(vector_at(block, at))
+        & vector_at(BETWEEN, AHEAD).simd_eq(vector_at(block, at + AHEAD))
 }
 
-/// Compares blocks in registers; for `==` the compiler calls a function from some length on.
-#[inline(always)]
-fn are_equal<const N: usize>(one: &[u8; N], other: &[u8; N]) -> bool {
-    let (one, other) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
-    let differences = one.iter().zip(other).fold(0, |differences, (one, other)| {
-        differences | (u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other))
-    });
-    differences == 0
+/// Where the price lies in a block: as far as the longest start of a level reaches.
+const PRICE_AT: usize = 5 * LANES;
+
+/// The rest of the longest level, and what else is read with it.
+const BLOCK_LEN: usize = PRICE_AT + 4 * LANES;
+
+/// All of a level that stands before its price: keys, side and time.
+struct Intro {
+    /// More than four vectors, at most five.
+    len: usize,
+    side: Side,
+    first: u8x16,
+    last: [u8x16; 4],
 }
 
-/// Reads all of a level that stands before its price; returns its side, all of that, and its time,
-/// which is probably the one that is handed in.
-#[inline(never)]
-fn take_intro<'a>(text: &'a [u8], probable_time: &[u8]) -> Option<(Side, &'a [u8], &'a [u8])> {
-    let rest = text.strip_prefix(br#"{"side":""#)?;
-    let (side, rest) = match rest.strip_prefix(b"bid") {
-        Some(rest) => (Side::Bid, rest),
-        None => (Side::Ask, rest.strip_prefix(b"offer")?),
-    };
-    let rest = rest.strip_prefix(br#"","event_time":""#)?;
-    let (event_time, rest) = match rest.strip_prefix(probable_time) {
-        Some([b'"', tail @ ..]) => (&rest[..probable_time.len()], tail),
-        _ => take_text(rest)?,
-    };
-    let rest = rest.strip_prefix(br#","price_level":""#)?;
-    Some((side, &text[..text.len() - rest.len()], event_time))
-}
-
-/// Reads the rest of a string, and its closing quote, if it is short and plain ASCII.
-fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut len = 0;
-    while len <= MAX_TEXT_LEN {
-        let rest = text.get(len..)?;
-        // At the end of the frame, zeros stand in for what is missing, and end the text.
-        let block = rest
-            .first_chunk()
-            .copied()
-            .unwrap_or_else(|| std::array::from_fn(|i| rest.get(i).copied().unwrap_or_default()));
-        let others = not_plain(u64::from_le_bytes(block));
-        len += (others.trailing_zeros() / 8) as usize;
-        if others != 0 {
-            let rest = text[len..].strip_prefix(b"\"")?;
-            return Some((&text[..len], rest));
+impl Intro {
+    /// Reads the start of the level at a place of a frame, and returns it with its time.
+    #[inline]
+    fn read<'a>(
+        text: &'a [u8],
+        at: usize,
+        take_time: impl FnOnce(&'a [u8]) -> Option<(&'a [u8], &'a [u8])>,
+    ) -> Option<(Self, &'a [u8])> {
+        let rest = text[at..].strip_prefix(br#"{"side":""#)?;
+        let (side, rest) = match rest.strip_prefix(b"bid") {
+            Some(rest) => (Side::Bid, rest),
+            None => (Side::Ask, rest.strip_prefix(b"offer")?),
+        };
+        let (event_time, rest) = take_time(rest.strip_prefix(br#"","event_time":""#)?)?;
+        let rest = rest.strip_prefix(br#","price_level":""#)?;
+        let price_at = text.len() - rest.len();
+        let len = price_at - at;
+        if !(PRICE_AT - LANES + 1..=PRICE_AT).contains(&len) {
+            return None;
         }
+        let block: &[u8; PRICE_AT] = text[..price_at].last_chunk()?;
+        let intro = Self {
+            len,
+            side,
+            first: vector_at(block, PRICE_AT - len),
+            last: std::array::from_fn(|index| vector_at(block, (index + 1) * LANES)),
+        };
+        Some((intro, event_time))
     }
-    None
+
+    fn begins(&self, block: &[u8; BLOCK_LEN]) -> bool {
+        self.same_lanes(block).all()
+    }
+
+    /// Returns all ones in every lane where the level of a block begins like this.
+    #[inline(always)]
+    fn same_lanes(&self, block: &[u8; BLOCK_LEN]) -> u8x16 {
+        let first = self.first.simd_eq(vector_at(block, (PRICE_AT - self.len) % LANES));
+        self.last.iter().enumerate().fold(first, |same, (index, last)| {
+            same & last.simd_eq(vector_at(block, (index + 1) * LANES))
+        })
+    }
 }
 
-/// Marks the lanes of all bytes that are a quote, a backslash, a control character or not ASCII.
-/// The lowest mark is always right; one above it may be a carry.
-#[inline(always)]
-const fn not_plain(lanes: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x80 * ONES;
-    let quotes = lanes ^ (b'"' as u64 * ONES);
-    let backslashes = lanes ^ (b'\\' as u64 * ONES);
-    let controls = lanes.wrapping_sub(0x20 * ONES);
-    (quotes.wrapping_sub(ONES) & !quotes
-        | backslashes.wrapping_sub(ONES) & !backslashes
-        | controls & !lanes
-        | lanes)
-        & TOPS
+/// Reads the rest of a string, and its closing quote, if it is short and plain ASCII, as is all
+/// that follows within [`MAX_TEXT_LEN`] bytes.
+fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let block: &[u8; MAX_TEXT_LEN] = text.first_chunk()?;
+    let (low, high) = (vector_at(block, 0), vector_at(block, LANES));
+    let marks = |byte: u8| {
+        let byte = u8x16::splat(byte);
+        low.simd_eq(byte).to_bitmask() | high.simd_eq(byte).to_bitmask() << LANES
+    };
+    let least = low.min(high);
+    let is_printable = least.max(u8x16::splat(b' ')).simd_eq(least).all();
+    let is_ascii = (low | high).to_bitmask() == 0;
+    let len = marks(b'"').trailing_zeros() as usize;
+    if !is_printable | !is_ascii | (marks(b'\\') != 0) | (len >= MAX_TEXT_LEN) {
+        return None;
+    }
+    Some((&text[..len], &text[len + 1..]))
+}
+
+/// Returns whether one byte of every cache line is ASCII.
+///
+/// What this is for is the looking: text that is in no cache, such as that of a recording, is
+/// asked for all at once instead of line after line.
+#[inline]
+fn is_ascii_at_a_glance(text: &[u8]) -> bool {
+    const LINE_LEN: usize = 64;
+    const MAX_GLANCES: usize = 64;
+
+    text.iter().step_by(LINE_LEN).take(MAX_GLANCES).fold(0, |all, byte| all | byte).is_ascii()
+}
+
+/// Returns the key of the name that a text begins with, if the name ends within sixteen bytes.
+fn key_of(text: &[u8]) -> Option<ProductKey> {
+    let name = vector_at(text.first_chunk::<LANES>()?, 0);
+    let quotes = name.simd_eq(u8x16::splat(b'"')).to_bitmask();
+    let name = name & !last_lanes(LANES as u32 - quotes.trailing_zeros().min(LANES as u32));
+    (quotes != 0).then(|| ProductKey::new(name.to_array()))
 }
 
 /// Reads a whole number of at most 19 digits, as JSON writes it.
@@ -299,69 +334,4 @@ fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
     let len = text.len() - rest.len();
     let is_sound = (1..=MAX_DIGITS).contains(&len) && (len == 1 || text[0] != b'0');
     is_sound.then_some((number, rest))
-}
-
-/// `0` in every lane.
-const ZEROS: u64 = 0x3030_3030_3030_3030;
-
-/// Powers of ten for the fractions that are read in one go.
-const POW10: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-
-/// A number in its shortest form, and the length of its text.
-#[derive(Clone, Copy)]
-struct UsualNumber {
-    mantissa: i64,
-    scale: u8,
-    /// At most 17.
-    len: usize,
-    /// Whether it is not a usual number at all, and the rest of this means nothing.
-    is_odd: bool,
-}
-
-/// Reads a number of up to eight digits, and up to eight after a point.
-#[inline(always)]
-fn usual_number(block: &[u8; BLOCK_LEN], at: usize) -> UsualNumber {
-    let (whole, whole_len) = leading_digits(block, at);
-    let point_at = at + whole_len;
-    let (fraction, fraction_len) = leading_digits(block, point_at + 1);
-    // Half of all sizes are a bare zero, and a third of all prices have no point. No predictor
-    // learns which, so the digits behind the point are read in any case, and dropped.
-    let has_point = block[point_at] == b'.';
-    let scale = select_unpredictable(has_point, fraction_len, 0);
-    let fraction = select_unpredictable(has_point, fraction, 0);
-    let len = whole_len + scale + usize::from(has_point);
-    let end = at + len;
-    // Taken by nothing that the venue was seen to send: no digit on either side of the point, a
-    // zero at the end of the fraction, more than eight digits, a sign.
-    let is_odd = (whole_len == 0)
-        | (block[end] != b'"')
-        | (has_point & ((scale == 0) | (block[point_at + scale] == b'0')));
-    // Sixteen digits fit an `i64`, and eight decimals a `u8`. An odd number may be anything.
-    let mantissa = whole.wrapping_mul(POW10[scale]).wrapping_add(fraction).cast_signed();
-    UsualNumber { mantissa, scale: scale as u8, len, is_odd }
-}
-
-/// Reads the digits that stand at a place, at most eight, and counts them. Of no digits, the
-/// number means nothing.
-#[inline(always)]
-fn leading_digits(block: &[u8; BLOCK_LEN], at: usize) -> (u64, usize) {
-    let mut text = [0; 8];
-    text.copy_from_slice(&block[at..at + 8]);
-    // Digits become 0 to 9; everything else is larger, and gets the top bit of its lane set. A
-    // carry out of a lane can only come from one that is no digit, so the first is always right.
-    let lanes = u64::from_le_bytes(text) ^ ZEROS;
-    let others = (lanes.wrapping_add(0x7676_7676_7676_7676) | lanes) & 0x8080_8080_8080_8080;
-    let len = (others.trailing_zeros() / 8) as usize;
-    // Moves the digits to the end, and zeros in before them.
-    (fold_digits(lanes.wrapping_shl(64 - 8 * len as u32)), len)
-}
-
-/// Returns the number of eight digits, one in each lane, the first in the lowest.
-#[inline(always)]
-const fn fold_digits(lanes: u64) -> u64 {
-    // Neighbours become pairs, then both halves are weighed and added in one multiplication each.
-    let pairs = lanes.wrapping_mul(10).wrapping_add(lanes >> 8);
-    let even = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
-    let odd = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
-    even.wrapping_add(odd) >> 32
 }

@@ -3,7 +3,9 @@
 use super::error::{DecodeError, DecodeErrorKind};
 use super::expected::ExpectedFrame;
 use super::general::{Elements, LentTape, Value};
-use crate::book::{Fixed, FixedError, Side};
+use super::product::ProductKey;
+use super::time::WireTime;
+use crate::book::{Fixed, FixedError, PackedLevel, Side};
 
 /// One frame, borrowed from the [`Decoder`](super::Decoder) that read it.
 #[derive(Debug)]
@@ -60,7 +62,7 @@ impl<'a> Frame<'a> {
     pub fn body(&self) -> Body<'_> {
         let (tape, base, content) = match &self.tier {
             Tier::Expected(frame) => {
-                return Body::Level2(Updates { events: Events::Expected(Some(*frame)) });
+                return Body::Level2(Updates { events: Events::Expected(Some(frame)) });
             }
             Tier::General { tape, base, content, .. } => (tape, *base, *content),
         };
@@ -114,8 +116,19 @@ pub struct Updates<'f> {
 
 #[derive(Clone, Debug)]
 enum Events<'f> {
-    Expected(Option<ExpectedFrame<'f>>),
+    Expected(Option<&'f ExpectedFrame<'f>>),
     General(Option<Elements<'f>>),
+}
+
+impl<'f> Updates<'f> {
+    /// Returns the one event of a frame that was read in one pass.
+    #[inline]
+    pub(crate) fn alone(&self) -> Option<Update<'f>> {
+        match &self.events {
+            Events::Expected(frame) => frame.map(|frame| Update { event: Event::Expected(frame) }),
+            Events::General(_) => None,
+        }
+    }
 }
 
 impl<'f> Iterator for Updates<'f> {
@@ -144,17 +157,28 @@ pub struct Update<'f> {
 
 #[derive(Clone, Copy, Debug)]
 enum Event<'f> {
-    Expected(ExpectedFrame<'f>),
+    Expected(&'f ExpectedFrame<'f>),
     General(GeneralEvent<'f>),
 }
 
 impl<'f> Update<'f> {
     /// Returns the product as the venue names it, which for an alias is not the name asked for.
     #[must_use]
-    pub const fn product_id(&self) -> &'f str {
+    pub fn product_id(&self) -> &'f str {
         match &self.event {
-            Event::Expected(frame) => frame.product_id,
+            // It is plain ASCII.
+            Event::Expected(frame) => str::from_utf8(frame.product_id).unwrap_or_default(),
             Event::General(event) => event.product_id,
+        }
+    }
+
+    /// Returns the key of the product's name, if the frame was read in one pass and the name is
+    /// short enough to have one.
+    #[inline]
+    pub(crate) const fn product_key(&self) -> Option<ProductKey> {
+        match &self.event {
+            Event::Expected(frame) => frame.product_key,
+            Event::General(_) => None,
         }
     }
 
@@ -176,12 +200,21 @@ impl<'f> Update<'f> {
     #[inline]
     pub fn levels(&self) -> Result<LevelUpdates<'f>, DecodeError> {
         let levels = match &self.event {
-            Event::Expected(frame) => Levels::Expected { frame: *frame, next: 0 },
+            Event::Expected(frame) => Levels::Expected { frame, next: 0 },
             Event::General(event) => {
                 Levels::General { elements: event.levels()?, offset: event.offset }
             }
         };
         Ok(LevelUpdates { levels })
+    }
+
+    /// Returns the levels all at once, and their common time, if they were all read already.
+    #[inline]
+    pub(crate) fn read_levels(&self) -> Option<(&'f [PackedLevel], WireTime<'f>)> {
+        match &self.event {
+            Event::Expected(frame) => Some((frame.levels(), frame.event_time())),
+            Event::General(_) => None,
+        }
     }
 }
 
@@ -259,7 +292,7 @@ pub struct LevelUpdates<'f> {
 #[derive(Clone, Debug)]
 enum Levels<'f> {
     Expected {
-        frame: ExpectedFrame<'f>,
+        frame: &'f ExpectedFrame<'f>,
         next: usize,
     },
     General {
@@ -315,7 +348,7 @@ impl<'f> Iterator for LevelUpdates<'f> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         match &self.levels {
             Levels::Expected { frame, next } => {
-                let left = frame.level_count() - next;
+                let left = frame.levels().len() - next;
                 (left, Some(left))
             }
             Levels::General { elements, .. } => elements.size_hint(),
@@ -334,9 +367,8 @@ pub struct LevelUpdate<'f> {
     /// The size in base currency that now rests there, the wire's `new_quantity`; zero for none,
     /// never negative.
     pub size: Fixed,
-    /// When the venue's engine changed the level, unread: RFC 3339 in real frames
-    /// ([`UnixNanos::parse_rfc3339`](super::UnixNanos::parse_rfc3339) reads it).
-    pub event_time: Option<&'f str>,
+    /// When the venue's engine changed the level.
+    pub event_time: Option<WireTime<'f>>,
 }
 
 impl<'f> LevelUpdate<'f> {
@@ -373,7 +405,9 @@ impl<'f> LevelUpdate<'f> {
             side,
             price: read_number(price, *last_offset)?,
             size: read_size(size, *last_offset)?,
-            event_time: event_time.and_then(Value::string),
+            event_time: event_time
+                .and_then(Value::string)
+                .map(|text| WireTime::new(text.as_bytes())),
         })
     }
 }

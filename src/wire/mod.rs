@@ -57,6 +57,7 @@ mod error;
 mod expected;
 mod frame;
 mod general;
+mod numbers;
 mod product;
 mod time;
 
@@ -67,8 +68,10 @@ pub use self::frame::{
     Updates,
 };
 pub use self::general::MAX_DEPTH;
+pub(crate) use self::product::ProductKey;
 pub use self::product::{MAX_PRODUCT_ID_LEN, ProductId, ProductIdError};
-pub use self::time::UnixNanos;
+pub(crate) use self::time::TimeReader;
+pub use self::time::{UnixNanos, WireTime};
 
 /// Reads frames, one at a time, with memory that it keeps from one to the next.
 ///

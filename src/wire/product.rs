@@ -3,7 +3,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 /// The longest name of a product, in bytes. The longest seen has 15.
 pub const MAX_PRODUCT_ID_LEN: usize = 64;
@@ -11,7 +12,7 @@ pub const MAX_PRODUCT_ID_LEN: usize = 64;
 /// The venue's name of a product, such as `BTC-USD` or `BIP-20DEC30-CDE`.
 ///
 /// Holds ASCII letters, digits, `-`, `_`, `.` and `/` only, so that it never needs escaping.
-/// Cloning one copies a pointer.
+/// Cloning one copies 24 bytes.
 ///
 /// ```
 /// use level2::ProductId;
@@ -22,7 +23,7 @@ pub const MAX_PRODUCT_ID_LEN: usize = 64;
 /// # Ok::<(), level2::wire::ProductIdError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ProductId(Arc<str>);
+pub struct ProductId(SmolStr);
 
 impl ProductId {
     /// Checks the name of a product.
@@ -44,6 +45,25 @@ impl ProductId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the key of the name, if it is short enough to have one.
+    pub(crate) fn key(&self) -> Option<ProductKey> {
+        let mut name = [0; 16];
+        name.get_mut(..self.0.len())?.copy_from_slice(self.0.as_bytes());
+        Some(ProductKey::new(name))
+    }
+}
+
+/// A name of at most sixteen bytes as one number, which is compared and hashed in a few steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ProductKey(u128);
+
+impl ProductKey {
+    /// Returns the key of a name that is followed by zeros.
+    #[inline]
+    pub(super) const fn new(name: [u8; 16]) -> Self {
+        Self(u128::from_le_bytes(name))
     }
 }
 
@@ -77,7 +97,7 @@ impl Borrow<str> for ProductId {
 
 impl fmt::Debug for ProductId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(self.0.as_str(), f)
     }
 }
 

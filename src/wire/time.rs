@@ -30,46 +30,14 @@ impl UnixNanos {
     /// 1970 to 2553, which is as far as 64 bits reach. A leap second counts as the next second.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let (head, tail) = text.as_bytes().split_at_checked(19)?;
-        let &[
-            y0,
-            y1,
-            y2,
-            y3,
-            b'-',
-            mo0,
-            mo1,
-            b'-',
-            d0,
-            d1,
-            b'T',
-            h0,
-            h1,
-            b':',
-            mi0,
-            mi1,
-            b':',
-            s0,
-            s1,
-        ] = head
-        else {
-            return None;
-        };
-        let all = [y0, y1, y2, y3, mo0, mo1, d0, d1, h0, h1, mi0, mi1, s0, s1];
-        if !all.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let pair = |tens: u8, ones: u8| u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
-        let year = pair(y0, y1) * 100 + pair(y2, y3);
-        let (month, day) = (pair(mo0, mo1), pair(d0, d1));
-        let (hour, minute, second) = (pair(h0, h1), pair(mi0, mi1), pair(s0, s1));
-        if hour > 23 || minute > 59 || second > 60 {
-            return None;
-        }
-        let seconds =
-            days_since_epoch(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second;
-        let nanos = fraction_nanos(tail)?;
-        seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos).map(Self)
+        let (head, tail) = text.as_bytes().split_first_chunk()?;
+        Self::from_parts(parse_seconds(head)?, tail)
+    }
+
+    /// Adds what stands behind the seconds of a time to them.
+    #[inline]
+    fn from_parts(seconds: u64, tail: &[u8]) -> Option<Self> {
+        seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction_nanos(tail)?).map(Self)
     }
 }
 
@@ -79,13 +47,102 @@ impl fmt::Display for UnixNanos {
     }
 }
 
+/// A time as it stands in a frame, unread: RFC 3339 in real ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct WireTime<'f> {
+    /// Sound UTF-8.
+    text: &'f [u8],
+}
+
+impl<'f> WireTime<'f> {
+    pub(super) const fn new(text: &'f [u8]) -> Self {
+        Self { text }
+    }
+
+    /// Returns the text.
+    #[must_use]
+    pub fn as_str(&self) -> &'f str {
+        str::from_utf8(self.text).unwrap_or_default()
+    }
+
+    /// Reads the time, or returns `None` as [`UnixNanos::parse_rfc3339`] does.
+    #[must_use]
+    pub fn nanos(&self) -> Option<UnixNanos> {
+        UnixNanos::parse_rfc3339(self.as_str())
+    }
+}
+
+impl fmt::Debug for WireTime<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl fmt::Display for WireTime<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads times that follow each other closely: one of the same second as the last costs a fifth.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TimeReader {
+    last_text: [u8; SECONDS_LEN],
+    last_seconds: u64,
+}
+
+impl TimeReader {
+    /// Does the same as [`WireTime::nanos`].
+    #[inline]
+    pub(crate) fn read(&mut self, time: WireTime<'_>) -> Option<UnixNanos> {
+        let (head, tail) = time.text.split_first_chunk()?;
+        if *head != self.last_text {
+            self.last_seconds = parse_seconds(head)?;
+            self.last_text = *head;
+        }
+        UnixNanos::from_parts(self.last_seconds, tail)
+    }
+}
+
+/// The length of a time up to its seconds.
+const SECONDS_LEN: usize = 19;
+
+/// Reads `2026-09-30T02:39:53` as seconds since the UNIX epoch.
+fn parse_seconds(text: &[u8; SECONDS_LEN]) -> Option<u64> {
+    let &[y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1] =
+        text
+    else {
+        return None;
+    };
+    let all = [y0, y1, y2, y3, mo0, mo1, d0, d1, h0, h1, mi0, mi1, s0, s1];
+    if !all.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let pair = |tens: u8, ones: u8| u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
+    let year = pair(y0, y1) * 100 + pair(y2, y3);
+    let (month, day) = (pair(mo0, mo1), pair(d0, d1));
+    let (hour, minute, second) = (pair(h0, h1), pair(mi0, mi1), pair(s0, s1));
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let days = days_since_epoch(year, month, day)?;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+#[inline]
 fn digits(text: &[u8]) -> Option<u64> {
-    text.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
-    })
+    // Looked at all at once in the end: a check for each would cost more than the digits.
+    let (mut number, mut largest) = (0, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        number = number * 10 + u64::from(digit);
+        largest = largest.max(digit);
+    }
+    (largest <= 9).then_some(number)
 }
 
 /// Reads `Z` or `.` with 1 to 9 digits and `Z`.
+#[inline]
 fn fraction_nanos(tail: &[u8]) -> Option<u64> {
     /// What is missing to nine digits, by how many there are.
     const SCALES: [u64; 10] =
@@ -123,6 +180,24 @@ fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_answers_as_the_time_itself() {
+        let mut reader = TimeReader::default();
+        for text in [
+            "2026-09-30T02:39:53.5Z",
+            "2026-09-30T02:39:53.670986313Z",
+            "2026-09-30T02:39:5xZ",
+            "2026-09-30T02:39:53Z",
+            "2026-09-30T02:39:53+00:00",
+            "2026-09-30T02:40:00.1Z",
+            "",
+            "2026-09-30T02:40:00.2Z",
+        ] {
+            let time = WireTime::new(text.as_bytes());
+            assert_eq!(reader.read(time), UnixNanos::parse_rfc3339(text), "{text}");
+        }
+    }
 
     fn nanos(text: &str) -> Option<u64> {
         UnixNanos::parse_rfc3339(text).map(UnixNanos::get)

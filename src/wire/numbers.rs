@@ -1,0 +1,118 @@
+//! Decimal numbers read sixteen bytes at a time, without a branch on their lengths.
+//!
+//! Lengths vary from level to level, half of all sizes are a bare zero, and a third of all prices
+//! have no point. No predictor learns that, so here it steers only where vectors are loaded from
+//! and which of their lanes count. The digits of a number come to lie at the end of a vector, the
+//! point squeezed out, and three rounds of multiplying neighbours make an integer of them.
+//!
+//! The vectors are those of `wide`: SSE2 on x86-64, NEON on aarch64, arrays anywhere else.
+
+use wide::{i16x8, i32x4, i32x8, u8x16};
+
+/// How many bytes a vector has.
+pub(super) const LANES: usize = 16;
+
+/// A number found in a text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NumberText {
+    /// The digits as 0 to 9, the last in the last lane, zeros before them. What was no digit is
+    /// larger than 9.
+    digits: u8x16,
+    /// All ones in the lanes of the digits after the point.
+    fraction: u8x16,
+    /// A bit for every quote and every point of the sixteen bytes from its start on.
+    marks: u32,
+    /// How many bytes it has, at most [`LANES`]. If a quote follows them, it is all of the number.
+    pub(super) len: usize,
+    /// How many digits stand after the point.
+    pub(super) scale: u8,
+}
+
+impl NumberText {
+    /// Finds the number that begins at a place of a block and ends before the next quote.
+    ///
+    /// # Panics
+    /// Unless the place is more than [`LANES`] from the start, and twice that from the end.
+    #[inline(always)]
+    pub(super) fn find<const N: usize>(block: &[u8; N], from: usize) -> Self {
+        let text = vector_at(block, from);
+        let quotes = text.simd_eq(u8x16::splat(b'"')).to_bitmask() | 1 << LANES;
+        let points = text.simd_eq(u8x16::splat(b'.')).to_bitmask();
+        let marks = quotes | points;
+        let (len, whole_len) = (quotes.trailing_zeros(), marks.trailing_zeros());
+        let scale = (len - whole_len).saturating_sub(1);
+        let fraction = last_lanes(scale);
+        // The digits before the point move up by one, over it. A point that no digit follows
+        // stays, and shows as what is no digit.
+        let end = from + len as usize;
+        let unmoved = vector_at(block, end - LANES);
+        let moved = vector_at(block, end - LANES - usize::from(scale > 0));
+        let digits = fraction.bitselect(unmoved, moved) ^ u8x16::splat(b'0');
+        let digits = digits & last_lanes(whole_len + scale);
+        Self { digits, fraction, marks, len: len as usize, scale: scale as u8 }
+    }
+}
+
+/// Returns whether one of two numbers begins without a digit.
+#[inline(always)]
+pub(super) fn lacks_digits(one: NumberText, other: NumberText) -> bool {
+    (one.marks | other.marks) & 1 != 0
+}
+
+/// Returns all ones in every lane where neither number has anything but a digit, and in the last
+/// only if neither has a zero at the end of its fraction.
+#[inline(always)]
+pub(super) fn sound_lanes(one: NumberText, other: NumberText) -> u8x16 {
+    const LAST: u8x16 = u8x16::new([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, !0]);
+
+    let largest = one.digits.max(other.digits);
+    let are_digits = largest.min(u8x16::splat(9)).simd_eq(largest);
+    let fraction_zeros = |number: NumberText| number.digits.simd_eq(u8x16::ZERO) & number.fraction;
+    let trailing_zeros = (fraction_zeros(one) | fraction_zeros(other)) & LAST;
+    are_digits & !trailing_zeros
+}
+
+/// Returns the integers that the digits of two numbers make. If they have other than digits, the
+/// integers mean nothing.
+#[inline(always)]
+pub(super) fn mantissas(one: NumberText, other: NumberText) -> [i64; 2] {
+    // Sixteen digits, then eight pairs of them, then four groups of four.
+    let groups_of = |number: NumberText| -> i32x4 {
+        let lanes: i16x8 = bytemuck::cast(number.digits);
+        let tens: i16x8 = (lanes & i16x8::splat(0xff)) * i16x8::splat(10);
+        let ones: i16x8 = lanes >> 8u32;
+        let pairs: i16x8 = tens + ones;
+        pairs.dot(i16x8::new([100, 1, 100, 1, 100, 1, 100, 1]))
+    };
+    // From here on both go together: eight groups of four digits, then four of eight.
+    let groups: i32x8 = bytemuck::cast([groups_of(one), groups_of(other)]);
+    let groups = i16x8::from_i32x8_saturate(groups);
+    let groups = groups.dot(i16x8::new([10_000, 1, 10_000, 1, 10_000, 1, 10_000, 1]));
+    let halves: [u64; 2] = bytemuck::cast(groups);
+    // Sixteen digits fit.
+    halves.map(|half| ((half & 0xffff_ffff) * 100_000_000 + (half >> 32)).cast_signed())
+}
+
+/// Returns the sixteen bytes at a place.
+#[inline(always)]
+pub(super) fn vector_at<const N: usize>(block: &[u8; N], at: usize) -> u8x16 {
+    let mut lanes = [0; LANES];
+    lanes.copy_from_slice(&block[at..at + LANES]);
+    u8x16::new(lanes)
+}
+
+/// Returns all ones in the last lanes, at most sixteen of them.
+#[inline(always)]
+pub(super) fn last_lanes(count: u32) -> u8x16 {
+    /// Sixteen lanes of zeros, and ones. Twice as many ones as needed spare a bounds check.
+    const EDGE: [u8; 3 * LANES] = {
+        let mut edge = [0; 3 * LANES];
+        let mut lane = LANES;
+        while lane < edge.len() {
+            edge[lane] = !0;
+            lane += 1;
+        }
+        edge
+    };
+    vector_at(&EDGE, count as usize % (2 * LANES))
+}
