@@ -607,6 +607,80 @@ async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
     assert!(switches >= 9, "{switches} switches");
 }
 
+/// Everything at once from four threads, with faults: nothing waits for ever, and what can be read
+/// in the end is right.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_from_many_threads_at_once_never_stand_still() {
+    let mut busy = exchange(30);
+    busy.interval = Duration::from_millis(5);
+    busy.streams_max = Some(6);
+    let server = serve(busy).await;
+    let rates = FaultRates { drop_ppm: 500, abort_ppm: 200, ..FaultRates::default() };
+    server.set_faults(FaultPlan::new(3, rates));
+    let mut config = BooksConfig::new(names(15));
+    config.feed.url = server.url();
+    config.feed.session.backoff_max = Duration::from_millis(200);
+    config.products_per_connection = 8;
+    config.redundancy = Redundancy::Standby;
+    let books = Arc::new(Books::connect(config).await.unwrap());
+    let threads: Vec<_> = (0..4)
+        .map(|seed| {
+            let books = Arc::clone(&books);
+            tokio::task::spawn_blocking(move || {
+                let mut rng = fastrand::Rng::with_seed(seed);
+                let mut events = books.events(EventConfig::new(Wakes::Top(2)));
+                let mut live = 0;
+                let end = std::time::Instant::now() + Duration::from_secs(3);
+                while std::time::Instant::now() < end {
+                    let product = name(rng.usize(0..30));
+                    // The venue's limit on requests lets a product that comes and goes all the
+                    // time never become live.
+                    std::thread::sleep(Duration::from_micros(100));
+                    match rng.usize(0..2_000) {
+                        0 => drop(books.unsubscribe(&product)),
+                        1..=3 => books.subscribe(product).unwrap(),
+                        4..=50 => events = books.events(EventConfig::new(Wakes::Levels)),
+                        51..=100 => assert!(books.stats().products <= 30),
+                        101..=150 => drop(books.status(product.as_str())),
+                        151..=200 => while events.try_next().is_some() {},
+                        _ => {
+                            let read = |book: &level2::Book| assert!(!book.is_crossed());
+                            live += u32::from(books.read(product.as_str(), read).is_ok());
+                        }
+                    }
+                }
+                live
+            })
+        })
+        .collect();
+    let mut live = 0;
+    for thread in threads {
+        live += soon(thread).await.unwrap();
+    }
+    assert!(live > 0, "no look found a book");
+    server.set_faults(FaultPlan::none());
+    for product in names(30) {
+        books.subscribe(product).unwrap();
+    }
+    soon(books.synced()).await.unwrap();
+    until(|| books.stats().covered == 30).await;
+    server.with_exchange(|exchange| exchange.hold_markets(true));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for product in names(30) {
+        let bids = |book: &level2::Book| -> Vec<_> {
+            book.bids().map(|level| (level.price, level.size)).collect()
+        };
+        let bids = books.read(product.as_str(), bids).unwrap();
+        server.with_exchange(|exchange| {
+            assert_eq!(bids, exchange.true_book(product.as_str()).unwrap().bids(), "{product}");
+        });
+    }
+    let start = Instant::now();
+    books.close().await;
+    assert!(start.elapsed() < Duration::from_secs(4));
+    until(|| server.connections().open == 0).await;
+}
+
 /// Every kind of fault on every connection; whatever can be read is true, and all heals.
 #[tokio::test(start_paused = true)]
 async fn no_reader_takes_stale_for_fresh_whatever_goes_wrong() {

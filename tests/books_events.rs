@@ -249,7 +249,6 @@ async fn what_becomes_of_products_and_connections_is_told_in_order() {
             Event::Lost { product, cause } => format!("{product} lost {cause}"),
             Event::Removed { product } => format!("{product} removed"),
             Event::Connection { connection, event } => match event {
-                SessionEvent::Requested { .. } => continue,
                 SessionEvent::Connected => format!("connected {connection}"),
                 SessionEvent::Disconnected { .. } => format!("disconnected {connection}"),
                 other => panic!("{other:?}"),

@@ -158,8 +158,8 @@ pub enum Wakes {
     Levels,
     /// None.
     Status,
-    /// Those within this many levels of a side, with the levels that changed there. Costs the
-    /// feed a walk over as many levels of both sides for each frame; at most
+    /// Those within this many levels of a side (at least one), with the levels that changed
+    /// there. Costs the feed a walk over as many levels of both sides for each frame; at most
     /// [`MAX_TOP_LEVELS`] are walked.
     Top(usize),
 }

@@ -16,7 +16,7 @@ use super::config::BooksConfig;
 use super::consumer::Hub;
 use super::event::Event;
 use super::line::{Chore, Line};
-use super::placement::{Full, Placement};
+use super::placement::Placement;
 use super::shard::{Shard, SharedLine, drive};
 use super::slot::{Publishers, Slot};
 use super::turnstile::lock;
@@ -96,15 +96,16 @@ impl Inner {
                 is_closed: false,
             }),
         });
+        let mut control = lock(&inner.control);
+        let mut shards = Vec::new();
         for product in products {
-            if let Err(error) = inner.subscribe(product) {
-                inner.shut_down();
-                return Err(match error {
-                    SubscribeError::Full(full) => ConnectError::Full(full),
-                    SubscribeError::Closed => ConnectError::runtime("the books were closed"),
-                });
-            }
+            shards.extend(inner.add(&mut control, product).map_err(ConnectError::Full)?);
         }
+        // Not before all products are there, so that each connection asks for its own at once.
+        for shard in shards {
+            inner.start_shard(&mut control, &shard);
+        }
+        drop(control);
         Ok(inner)
     }
 
@@ -128,15 +129,9 @@ impl Inner {
         if control.is_closed {
             return Err(SubscribeError::Closed);
         }
-        if self.routes().by_name.contains_key(&product) {
-            return Ok(());
+        if let Some(shard) = self.add(&mut control, product).map_err(SubscribeError::Full)? {
+            self.start_shard(&mut control, &shard);
         }
-        let number = control.placement.place(product.clone()).map_err(|Full| {
-            let max_connections = self.max_connections;
-            SubscribeError::Full(TooManyConnections { product: product.clone(), max_connections })
-        })?;
-        let (slot, publishers) = Slot::new(product, self.line_count, now(), self.epoch);
-        self.put(&mut control, number, slot, publishers);
         Ok(())
     }
 
@@ -278,18 +273,37 @@ impl Inner {
             slot.announce();
             self.hub.tell(&Event::Lost { product: product.clone(), cause: Cause::Refused });
         }
-        self.put(control, number, slot, publishers);
+        if let Some(shard) = self.put(control, number, slot, publishers) {
+            self.start_shard(control, &shard);
+        }
         true
     }
 
-    /// Puts a product on a shard, which is made if there is none of that number.
+    /// Adds a product unless it is there. Returns its shard if that has to be started.
+    fn add(
+        &self,
+        control: &mut Control,
+        product: ProductId,
+    ) -> Result<Option<Arc<Shard>>, TooManyConnections> {
+        if self.routes().by_name.contains_key(&product) {
+            return Ok(None);
+        }
+        let Ok(number) = control.placement.place(product.clone()) else {
+            return Err(TooManyConnections { product, max_connections: self.max_connections });
+        };
+        let (slot, publishers) = Slot::new(product, self.line_count, now(), self.epoch);
+        Ok(self.put(control, number, slot, publishers))
+    }
+
+    /// Puts a product on a shard, which is made if there is none of that number, and returned then
+    /// to be started.
     fn put(
-        self: &Arc<Self>,
+        &self,
         control: &mut Control,
         number: u64,
         slot: Arc<Slot>,
         publishers: Publishers,
-    ) {
+    ) -> Option<Arc<Shard>> {
         let is_new = !control.shards.contains_key(&number);
         let make = || Arc::new(self.make_shard(number));
         let shard = Arc::clone(control.shards.entry(number).or_insert_with(make));
@@ -305,9 +319,7 @@ impl Inner {
             shared.line.queued().subscribe(now(), Arc::clone(&slot), publisher);
             shared.wake.notify_one();
         }
-        if is_new {
-            self.start_shard(control, &shard);
-        }
+        is_new.then_some(shard)
     }
 
     fn make_shard(&self, number: u64) -> Shard {

@@ -223,6 +223,8 @@ impl Line {
 
     fn relay(&mut self, now: Instant, event: SessionEvent) {
         match &event {
+            // Each of many products would only say that it is still syncing.
+            SessionEvent::Requested { .. } => return,
             SessionEvent::Updated { product, .. } => return self.updated(now, product),
             SessionEvent::Synced { product, .. } => return self.settle(product, Trigger::Synced),
             SessionEvent::Lost { product, cause } => {

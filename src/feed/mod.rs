@@ -4,7 +4,8 @@
 //! itself. There is no task and no queue between socket and book: frames are read when
 //! [`Feed::next`] is awaited, and back-pressure is TCP's. Whoever stops awaiting it stops the
 //! books: after [`SessionConfig::idle_timeout`](crate::session::SessionConfig::idle_timeout)
-//! without a look the next look finds them lost.
+//! without a look the next look finds them lost. [`Books`](crate::books::Books) are driven in the
+//! background instead, and hold more products than one connection should.
 //!
 //! ```no_run
 //! use level2::feed::{Feed, FeedConfig};
