@@ -165,7 +165,7 @@ impl Inner {
                     routes.aliases.insert(canonical, product);
                 }
             }
-            Chore::Split => self.split(shard, place),
+            Chore::Split { refused } => self.split(shard, place, refused),
         }
     }
 
@@ -218,26 +218,21 @@ impl Inner {
         std::mem::take(&mut lock(&self.control).tasks)
     }
 
-    /// Moves the products that a connection was refused for to others.
+    /// Spreads products of which a connection was refused some over more connections.
     ///
-    /// The venue does not say which they are. Those that are live were not refused; when none is,
-    /// the whole request was, and half as many are tried.
-    fn split(self: &Arc<Self>, shard: &Arc<Shard>, place: usize) {
+    /// How many it would take is not known: at least those that it has, and fewer than those and
+    /// the refused ones. Half of the refused ones are tried again there, and the others elsewhere.
+    fn split(self: &Arc<Self>, shard: &Arc<Shard>, place: usize, mut refused: Vec<ProductId>) {
         let mut control = lock(&self.control);
         let products = control.placement.on(shard.number).to_vec();
-        let line = shard.lines[place].line.queued();
-        let is_waiting = |product: &&ProductId| line.session().book(product.as_str()).is_err();
-        let waiting: Vec<&ProductId> = products.iter().filter(is_waiting).collect();
-        drop(line);
-        let live_count = products.len() - waiting.len();
-        let keep = if live_count > 0 { live_count } else { products.len().div_ceil(2) };
-        if control.is_closed || products.len() <= keep {
+        refused.retain(|product| products.contains(product));
+        let kept = (products.len() - refused.len() + refused.len() / 2).max(1);
+        if control.is_closed || refused.is_empty() || products.len() <= kept {
             return;
         }
-        control.placement.limit(keep);
-        let (again, moved) = waiting.split_at(keep - live_count);
-        for product in moved {
-            if !self.relocate(&mut control, shard, product) {
+        control.placement.limit(kept);
+        for product in refused.split_off(refused.len() - (products.len() - kept)) {
+            if !self.relocate(&mut control, shard, &product) {
                 // There may be no further connection. The session goes on asking, ever more
                 // seldom.
                 return;
@@ -245,7 +240,7 @@ impl Inner {
         }
         // They were refused with the others and would not come until asked for again.
         let shared = &shard.lines[place];
-        for product in again {
+        for product in &refused {
             let mut line = shared.line.queued();
             if let Some((slot, publisher)) = line.release(product) {
                 line.subscribe(now(), slot, publisher);

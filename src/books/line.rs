@@ -106,8 +106,9 @@ pub(super) enum Step {
 pub(super) enum Chore {
     /// The venue answers for a product under another name.
     Alias { product: ProductId, canonical: ProductId },
-    /// The venue serves fewer products on a connection than this one asked for.
-    Split,
+    /// The venue serves fewer products on a connection than this one asked for, and refused
+    /// these.
+    Split { refused: Vec<ProductId> },
 }
 
 impl Line {
@@ -234,7 +235,8 @@ impl Line {
                 .chores
                 .push(Chore::Alias { product: product.clone(), canonical: canonical.clone() }),
             SessionEvent::Refused { message } if **message == *TOO_MANY_STREAMS => {
-                self.chores.push(Chore::Split);
+                let refused = self.session.unserved().map(|product| product.name().clone());
+                self.chores.push(Chore::Split { refused: refused.collect() });
             }
             _ => {}
         }

@@ -83,7 +83,7 @@ pub use self::event::{
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
 pub use self::stats::{ProductStats, Stats};
-use self::subscription::{Name, Subscription};
+use self::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, BboReader};
 use crate::book::Book;
 use crate::wire::{Decoder, ProductId, Request};
@@ -281,6 +281,17 @@ impl Session {
         self.machine.subscriptions.iter().flat_map(|subscription| {
             let names = subscription.names.iter();
             names.map(move |name| Product { name, subscription })
+        })
+    }
+
+    /// Iterates over the products that the venue's last answer to a request was for and whose
+    /// snapshot has not come: after a refusal, those that were refused. The venue answers in the
+    /// order in which it is asked, and names nothing itself.
+    pub fn unserved(&self) -> impl Iterator<Item = Product<'_>> {
+        let answered = Some(self.machine.requests_answered);
+        self.products().filter(move |product| {
+            let Subscription { asked_in, stage, .. } = product.subscription;
+            *asked_in == answered && matches!(stage, Stage::Awaiting { .. })
         })
     }
 

@@ -1125,6 +1125,25 @@ fn a_quiet_product_never_costs_the_others_their_connection() {
 // What the venue refuses.
 
 #[test]
+fn a_refusal_is_of_the_products_of_its_request() {
+    let mut harness = Harness::new(config(&[BTC]));
+    harness.open();
+    harness.drain();
+    harness.session.subscribe(harness.now, id(ETH)).unwrap();
+    harness.drain();
+    let unserved = |harness: &Harness| -> Vec<String> {
+        harness.session.unserved().map(|product| product.name().to_string()).collect()
+    };
+    assert_eq!(unserved(&harness), [""; 0], "nothing was answered yet");
+    harness.frame(&[snapshot(BTC, "bid 1 1")]);
+    harness.ack(&[BTC]);
+    assert_eq!(unserved(&harness), [""; 0], "it was served");
+    harness.ack(&[BTC]);
+    harness.error("too many L2 streams requested in a single session");
+    assert_eq!(unserved(&harness), [ETH]);
+}
+
+#[test]
 fn a_refusal_is_told_in_the_venues_words() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.error("failure to subscribe");
