@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, Side, Snapshot};
+use rust_decimal::Decimal;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 
@@ -49,10 +50,29 @@ fn book(levels_per_side: usize, gap: i64, seed: u64) -> Book {
     book
 }
 
+/// Has a level come to and leave every tick near the touch of a book: memory that is only taken
+/// when it is needed is then all taken.
+fn wear(book: &mut Book) {
+    let best = Fixed::try_from(book.best_ask().unwrap().price).unwrap();
+    assert_eq!(book.price_scale(), 2);
+    let best = best.ticks(2).unwrap();
+    for (side, direction) in [(Side::Bid, -1), (Side::Ask, 1)] {
+        for distance in 0..300_000 {
+            let price = Decimal::new(best + direction * distance, 2);
+            if book.size_at(side, price).is_none() {
+                let price = Fixed::try_from(price).unwrap();
+                book.set(side, price, Fixed::parse(b"1").unwrap()).unwrap();
+                book.set(side, price, Fixed::ZERO).unwrap();
+            }
+        }
+    }
+}
+
 /// How many bytes a book holds. One test runs here, so that nothing else counts.
 fn bytes_of(levels_per_side: usize, gap: i64) -> usize {
     let before = HELD.load(Ordering::Relaxed);
-    let book = book(levels_per_side, gap, 7);
+    let mut book = book(levels_per_side, gap, 7);
+    wear(&mut book);
     let bytes = HELD.load(Ordering::Relaxed) - before;
     assert_eq!(book.level_count(Side::Bid) + book.level_count(Side::Ask), 2 * levels_per_side);
     println!(

@@ -7,11 +7,13 @@
 //!
 //! # Where the time goes, and where it does not
 //!
+//! - Text is read sixteen bytes at a time, in vectors: SSE2 on x86-64, where every processor has
+//!   it, NEON on aarch64. All of a level is checked in some twenty of them, and one branch.
 //! - Within a frame all that stands before a level's price is the same for every level of a side:
-//!   some 65 bytes of keys, side and time. It is read once a side, and then compared as a block.
-//! - Numbers are read eight digits at a time in the lanes of a `u64`. Lengths vary from level to
-//!   level, so a loop over bytes would be mispredicted at the end of almost every number; here
-//!   the length only steers shifts.
+//!   some 70 bytes of keys, side and time. It is read once a side, and then compared as a block.
+//! - Lengths of numbers vary from level to level, so a loop over bytes would be mispredicted at
+//!   the end of almost every one. Here a length only says where a vector is loaded from
+//!   ([`numbers`](super::numbers)), and the next level's place waits for nothing else.
 //! - Levels are kept as integers in memory that is used again, and nothing is applied to a book
 //!   before the whole frame was read: a surprise in its last byte has touched nothing.
 
@@ -33,6 +35,16 @@ const MAX_TEXT_LEN: usize = 2 * LANES;
 
 /// Levels are usually shorter than this many bytes.
 const LONG_LEVEL_LEN: usize = 128;
+
+/// What stands between the price of a level and its size.
+const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
+
+/// Where the price lies in a block: as far as the longest start of a level reaches.
+const PRICE_AT: usize = 5 * LANES;
+
+/// The length of a block: what comes before a price, the rest of the longest level, and what is
+/// loaded with that.
+const BLOCK_LEN: usize = PRICE_AT + 4 * LANES;
 
 /// Memory that is used again for every frame.
 #[derive(Debug)]
@@ -97,7 +109,8 @@ impl Scratch {
             self.levels = Vec::new();
         }
         self.levels.clear();
-        if !is_ascii_at_a_glance(text) {
+        // The vectors are read as little-endian numbers.
+        if cfg!(target_endian = "big") || !is_ascii_at_a_glance(text) {
             return None;
         }
         self.tail[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
@@ -213,9 +226,7 @@ fn usual_level(block: &[u8; BLOCK_LEN], intro: &Intro) -> Option<(PackedLevel, u
     Some((level, end + 2))
 }
 
-/// What stands between the price of a level and its size.
-const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
-
+/// Returns all ones in every lane where a block has what stands between price and size.
 #[inline(always)]
 fn between_lanes(block: &[u8; BLOCK_LEN], at: usize) -> u8x16 {
     const AHEAD: usize = BETWEEN.len() - LANES;
@@ -224,23 +235,20 @@ fn between_lanes(block: &[u8; BLOCK_LEN], at: usize) -> u8x16 {
         & vector_at(BETWEEN, AHEAD).simd_eq(vector_at(block, at + AHEAD))
 }
 
-/// Where the price lies in a block: as far as the longest start of a level reaches.
-const PRICE_AT: usize = 5 * LANES;
-
-/// The rest of the longest level, and what else is read with it.
-const BLOCK_LEN: usize = PRICE_AT + 4 * LANES;
-
 /// All of a level that stands before its price: keys, side and time.
 struct Intro {
-    /// More than four vectors, at most five.
+    /// More than four vectors, at most five: times have 20 to 31 bytes.
     len: usize,
     side: Side,
+    /// The first sixteen bytes, which overlap those after them.
     first: u8x16,
-    last: [u8x16; 4],
+    /// All others, up to the price.
+    last: [u8x16; PRICE_AT / LANES - 1],
 }
 
 impl Intro {
-    /// Reads the start of the level at a place of a frame, and returns it with its time.
+    /// Reads the start of the level at a place of a frame, and returns it with its time, which
+    /// `take_time` finds at the start of a text and splits from what follows its closing quote.
     #[inline]
     fn read<'a>(
         text: &'a [u8],
