@@ -301,13 +301,13 @@ impl<const N: usize> Cell<N> {
     #[inline]
     fn read(&self) -> [u64; N] {
         loop {
+            // Whoever sees the number of a publication also sees its words, or newer ones.
             let newest = self.newest.load(Ordering::Acquire);
             let slot = self.slot(newest);
-            let before = slot.version.load(Ordering::Acquire);
             let words = std::array::from_fn(|i| slot.words[i].load(Ordering::Relaxed));
-            // Had one of the words been newer than `before`, the load below would see that too.
+            // Had one of the words been newer, the load below would see that they are.
             fence(Ordering::Acquire);
-            if before == newest && slot.version.load(Ordering::Relaxed) == before {
+            if slot.version.load(Ordering::Relaxed) == newest {
                 return words;
             }
             sync::spin_loop();

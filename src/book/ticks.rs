@@ -174,9 +174,9 @@ pub(crate) fn pow10(exponent: u8) -> Option<i64> {
 /// Returns `ticks * 10^-scale`.
 #[inline]
 pub(crate) fn decimal(ticks: i64, scale: u8) -> Decimal {
-    let units = ticks.unsigned_abs();
-    debug_assert!(scale <= MAX_SCALE, "no book grows beyond the largest scale");
-    Decimal::from_parts(units as u32, (units >> 32) as u32, 0, ticks < 0, u32::from(scale))
+    let mut decimal = decimal_unsigned(ticks.unsigned_abs(), scale);
+    decimal.set_sign_negative(ticks < 0);
+    decimal
 }
 
 /// Returns `units * 10^-scale`.
