@@ -109,19 +109,14 @@ const SECONDS_LEN: usize = 19;
 
 /// Reads `2026-09-30T02:39:53` as seconds since the UNIX epoch.
 fn parse_seconds(text: &[u8; SECONDS_LEN]) -> Option<u64> {
-    let &[y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', mi0, mi1, b':', s0, s1] =
-        text
-    else {
-        return None;
-    };
-    let all = [y0, y1, y2, y3, mo0, mo1, d0, d1, h0, h1, mi0, mi1, s0, s1];
-    if !all.iter().all(u8::is_ascii_digit) {
+    const SEPARATORS: [(usize, u8); 5] = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+
+    if SEPARATORS.iter().any(|(at, separator)| text[*at] != *separator) {
         return None;
     }
-    let pair = |tens: u8, ones: u8| u64::from(tens - b'0') * 10 + u64::from(ones - b'0');
-    let year = pair(y0, y1) * 100 + pair(y2, y3);
-    let (month, day) = (pair(mo0, mo1), pair(d0, d1));
-    let (hour, minute, second) = (pair(h0, h1), pair(mi0, mi1), pair(s0, s1));
+    let pair = |at: usize| digits(&text[at..at + 2]);
+    let (year, month, day) = (pair(0)? * 100 + pair(2)?, pair(5)?, pair(8)?);
+    let (hour, minute, second) = (pair(11)?, pair(14)?, pair(17)?);
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
