@@ -97,6 +97,27 @@ proptest! {
     }
 
     #[test]
+    fn many_changes_at_once_equal_the_same_one_by_one(
+        operations in proptest::collection::vec(operation(), 1..200),
+        len in 1usize..50,
+    ) {
+        let (mut book, mut other) = (Book::new(), Book::new());
+        for operations in operations.chunks(len) {
+            let pack = |&(side, price, size)| PackedLevel::new(side, price, size);
+            let applied = book.apply(&operations.iter().map(pack).collect::<Vec<_>>()).unwrap();
+            let mut expected = Applied::default();
+            for (side, price, size) in operations {
+                let change = other.set(*side, *price, *size).unwrap();
+                expected.total += 1;
+                expected.absent += u64::from(change == Change::Absent);
+                expected.made += u64::from(!matches!(change, Change::Absent | Change::Unchanged));
+            }
+            prop_assert_eq!(applied, expected);
+            prop_assert!(book.bids().eq(other.bids()) && book.asks().eq(other.asks()));
+        }
+    }
+
+    #[test]
     fn a_snapshot_equals_its_levels_set_one_by_one(
         before in proptest::collection::vec(operation(), 0..20),
         levels in proptest::collection::vec(operation(), 0..200),
@@ -107,10 +128,17 @@ proptest! {
         }
         let mut naive = NaiveBook::default();
         let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
-        for (side, price, size) in levels {
-            snapshot.push(side, price, size).unwrap();
-            naive.set(side, price, size);
+        for (side, price, size) in &levels {
+            snapshot.push(*side, *price, *size).unwrap();
+            naive.set(*side, *price, *size);
         }
+        book.replace(snapshot);
+        naive.assert_equals(&book);
+
+        let pack = |(side, price, size)| PackedLevel::new(side, price, size);
+        let levels: Vec<PackedLevel> = levels.into_iter().map(pack).collect();
+        let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+        snapshot.extend(&levels).unwrap();
         book.replace(snapshot);
         naive.assert_equals(&book);
     }

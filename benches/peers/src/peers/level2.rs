@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use level2::Level;
-use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, Side, Snapshot};
+use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, PackedLevel, Side, Snapshot};
 use level2::wire::{Body, DecodeError, Decoder};
 
 use crate::contest::{Books, Contestant, PeerBook, Verdict, judge_books};
@@ -56,7 +56,7 @@ impl Books for WholePath<'_> {
 
 pub(crate) struct Levels {
     is_snapshot: bool,
-    levels: Vec<(Side, Fixed, Fixed)>,
+    levels: Vec<PackedLevel>,
 }
 
 impl PeerBook for Book {
@@ -68,22 +68,19 @@ impl PeerBook for Book {
     }
 
     fn input(_product: &Product, event: &Event, _number: u64) -> Levels {
-        let levels = event.changes.iter().map(|change| (change.side, change.price, change.size));
+        let changes = event.changes.iter();
+        let levels = changes.map(|change| PackedLevel::new(change.side, change.price, change.size));
         Levels { is_snapshot: event.is_snapshot, levels: levels.collect() }
     }
 
     fn apply(&mut self, input: &Levels) {
         if input.is_snapshot {
             let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
-            for &(side, price, size) in &input.levels {
-                snapshot.push(side, price, size).expect("the book has room");
-            }
+            snapshot.extend(&input.levels).expect("the book has room");
             self.replace(snapshot);
             return;
         }
-        for &(side, price, size) in &input.levels {
-            self.set(side, price, size).expect("the book has room");
-        }
+        self.apply(&input.levels).expect("the book has room");
     }
 
     fn touch(&self) -> Self::Touch {
@@ -119,10 +116,10 @@ impl DecodeOnly<'_> {
         let frame = self.decoder.decode(text.as_bytes())?;
         let Body::Level2(updates) = frame.body() else { return Ok(()) };
         for update in updates {
-            for level in update?.levels()? {
-                let level = level?;
+            update?.levels()?.try_take_each(|level| {
                 take(level.side, level.price, level.size);
-            }
+                Ok::<_, DecodeError>(())
+            })?;
         }
         Ok(())
     }
