@@ -11,9 +11,10 @@
 //! first, and iteration is the window's levels and then the tree's.
 //!
 //! The window moves when the market does: when a level comes that is better than its start, when
-//! the best has moved past its middle, when it runs empty. Each time only the levels that enter or
-//! leave it are touched, and it comes to stand so that the market has to move by an eighth of it
-//! one way, or three eighths the other, before the next move.
+//! the best has moved past its first eighth, when it runs empty. Each time only the levels that
+//! enter or leave it are touched, and it comes to stand so that the market has to move by a
+//! thirty-second of it one way, or three of them the other, before the next move. So nearly all of
+//! the window lies where the levels are.
 //!
 //! Its capacity is chosen at a snapshot, and when the book has grown fourfold since: enough for
 //! the best [`WINDOW_LEVELS`] levels, but no more than [`MAX_SLOTS_PER_LEVEL`] slots of eight
@@ -36,6 +37,12 @@ const MAX_SLOTS_PER_LEVEL: usize = 22;
 
 /// The largest window: 2 MiB a side.
 const MAX_CAPACITY: usize = 1 << 18;
+
+/// One part in so many of the window lies before the best level when it has moved.
+const LEAD: u64 = 32;
+
+/// When the best level lies further than one part in so many from its start, the window moves.
+const MAX_DRIFT: u64 = 8;
 
 /// A side with fewer levels than this has no window yet; a small tree is as fast.
 const MIN_LEVELS_FOR_WINDOW: usize = 16;
@@ -163,9 +170,9 @@ impl Ladder {
     /// Moves the window after its first level changed, if that is too far from its start.
     #[inline]
     fn follow_market(&mut self) {
-        let half = self.window.capacity() as u64 / 2;
+        let max_drift = self.window.capacity() as u64 / MAX_DRIFT;
         match self.window.first() {
-            Some(first) if first.abs_diff(self.window.base()) <= half => {}
+            Some(first) if first.abs_diff(self.window.base()) <= max_drift => {}
             Some(first) => self.move_window(self.base_for(first)),
             None => self.refill_window(),
         }
@@ -180,7 +187,7 @@ impl Ladder {
 
     /// Returns where the window has to begin for the market to have room when this is the best.
     fn base_for(&self, best: i64) -> i64 {
-        best.saturating_sub_unsigned(self.window.capacity() as u64 / 8)
+        best.saturating_sub_unsigned(self.window.capacity() as u64 / LEAD)
     }
 
     /// Moves the window, and the levels that leave or enter it. Its levels before the new start
@@ -240,8 +247,8 @@ fn window_capacity(levels: &[(i64, u64)]) -> Option<usize> {
     }
     let last = levels[levels.len().min(WINDOW_LEVELS) - 1].0;
     let span = usize::try_from(last.abs_diff(levels[0].0)).unwrap_or(usize::MAX);
-    // Room for the eighth of it that lies before the best.
-    let wanted = span.saturating_add(span / 4).checked_next_power_of_two().unwrap_or(MAX_CAPACITY);
+    // Room for what lies before the best, most of the time.
+    let wanted = span.saturating_add(span / 8).checked_next_power_of_two().unwrap_or(MAX_CAPACITY);
     let affordable = (levels.len() * MAX_SLOTS_PER_LEVEL + 1).next_power_of_two() / 2;
     Some(wanted.min(affordable).clamp(MIN_CAPACITY, MAX_CAPACITY))
 }
