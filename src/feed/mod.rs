@@ -72,7 +72,11 @@ pub struct Feed {
     session: Session,
     link: Link,
     last_disconnect: Option<Disconnect>,
+    tap: Option<Box<Tap>>,
 }
+
+/// Is handed each message and the moment it came.
+type Tap = dyn FnMut(Instant, &[u8]) + Send;
 
 impl Feed {
     /// Returns a feed that will dial when it is awaited. Does no I/O.
@@ -134,7 +138,13 @@ impl Feed {
                 }
                 Output::Wait(until) => {
                     let received = poll_fn(|cx| self.link.poll_received(cx, until)).await?;
-                    received.pass_to(|input| self.session.handle(now(), input));
+                    received.pass_to(|input| {
+                        let now = now();
+                        if let (Some(tap), Input::Message(text)) = (&mut self.tap, &input) {
+                            tap(now, text);
+                        }
+                        self.session.handle(now, input);
+                    });
                 }
             }
         }
@@ -152,6 +162,14 @@ impl Feed {
             self.next().await?;
         }
         Ok(())
+    }
+
+    /// Hands every message to `tap` from now on, as the venue sent it and before the session takes
+    /// it: for recorders. It holds the feed up for as long as it takes.
+    ///
+    /// A connection that is new begins with number 0, which is all that tells one from the next.
+    pub fn tap(&mut self, tap: impl FnMut(Instant, &[u8]) + Send + 'static) {
+        self.tap = Some(Box::new(tap));
     }
 
     /// Adds a product on the open connection.
@@ -198,7 +216,8 @@ impl Feed {
     }
 
     fn build(connector: Connector, link: Link) -> Self {
-        Self { session: Session::new(connector.session, now()), link, last_disconnect: None }
+        let session = Session::new(connector.session, now());
+        Self { session, link, last_disconnect: None, tap: None }
     }
 }
 

@@ -53,9 +53,18 @@ pub(crate) async fn show(
     view: &mut dyn View,
 ) -> Result<(), Failure> {
     let url = printable(&config.url);
+    let feed = Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
+    show_feed(feed, &url, duration, view).await
+}
+
+/// Does the same with a feed that was made already; `url` is for messages.
+pub(crate) async fn show_feed(
+    mut feed: Feed,
+    url: &str,
+    duration: Option<Duration>,
+    view: &mut dyn View,
+) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
-    let mut feed =
-        Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
     let deadline = duration.map(|duration| Instant::now() + duration);
     let mut dials = Dials::default();
     let end = drive(&mut feed, view, &mut dials, &mut stop, deadline).await?;

@@ -9,6 +9,8 @@ mod json_view;
 mod key;
 mod lines;
 mod live;
+mod output;
+mod record;
 mod replay;
 mod rows;
 mod screen;
@@ -38,6 +40,8 @@ struct Arguments {
 enum Command {
     /// Keep the books of a simulated exchange that loses a frame now and then, and show them
     Demo(demo::DemoArgs),
+    /// Write every frame of a live venue to a file, one a line
+    Record(record::RecordArgs),
     /// Rebuild books from a recording
     Replay {
         /// Recording with one frame a line, plain, gzip or zstd; - is the standard input
@@ -57,6 +61,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Record(args) => record::run(&args),
         Command::Replay { file, json } => replay::run(&file, json),
         Command::Sim(args) => sim::run(&args),
         Command::Token(args) => token::run(&args),
