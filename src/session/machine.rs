@@ -331,6 +331,9 @@ impl Machine {
     /// Withdraws one book, then asks for it again.
     pub(super) fn lose_product(&mut self, now: Instant, index: usize, cause: Cause) {
         let subscription = self.subscriptions.at_mut(index);
+        if matches!(subscription.stage, Stage::Wanted { .. }) {
+            return; // There is no book, and it is about to be asked for.
+        }
         subscription.withdraw();
         subscription.lose(now, cause, self.config.healthy_after);
         self.push_each(index, |product| Event::Lost { product, cause });
@@ -344,6 +347,11 @@ impl Machine {
         }
         let config = &self.config;
         let subscription = self.subscriptions.at_mut(index);
+        if matches!(subscription.stage, Stage::Wanted { .. }) {
+            // It was not asked for since it was lost, so no try was in vain.
+            self.has_requests = true;
+            return;
+        }
         if config.resync == Resync::Passive {
             subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
             return;
@@ -433,9 +441,7 @@ impl Machine {
         }
         for index in 0..self.subscriptions.len() {
             let subscription = self.subscriptions.at_mut(index);
-            if matches!(subscription.status, Status::Lost(_)) {
-                subscription.stage = Stage::Down;
-            } else {
+            if !matches!(subscription.status, Status::Lost(_)) {
                 subscription.lose(now, cause, self.config.healthy_after);
                 self.push_each(index, |product| Event::Lost { product, cause });
             }
