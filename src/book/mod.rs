@@ -319,7 +319,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`BookError`] when the size is negative, when a number does not fit, or when the side is
-    /// full.
+    /// full. The levels are then those that were added before.
     #[inline]
     pub fn push(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<(), BookError> {
         let ticks = match price.ticks(self.price_scale) {
@@ -355,12 +355,20 @@ impl Snapshot {
         levels.iter().try_for_each(|level| self.push(level.side(), level.price(), level.size()))
     }
 
+    fn levels(&self) -> impl Iterator<Item = &(i64, u64)> {
+        self.bids.iter().chain(&self.asks)
+    }
+
     #[cold]
     fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
         let error = BookError::PriceOutOfRange { price };
         let factor = growth(price, self.price_scale).ok_or(error)?;
+        // All or none: whoever goes on after an error goes on with the levels that were added.
+        if self.levels().any(|(ticks, _)| ticks.checked_mul(factor).is_none()) {
+            return Err(error);
+        }
         for (ticks, _) in self.bids.iter_mut().chain(&mut self.asks) {
-            *ticks = ticks.checked_mul(factor).ok_or(error)?;
+            *ticks *= factor;
         }
         self.price_scale = price.scale();
         Ok(price.mantissa())
@@ -370,8 +378,11 @@ impl Snapshot {
     fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
         let error = BookError::SizeOutOfRange { size };
         let factor = growth(size, self.size_scale).ok_or(error)?.unsigned_abs();
+        if self.levels().any(|(_, units)| units.checked_mul(factor).is_none()) {
+            return Err(error);
+        }
         for (_, units) in self.bids.iter_mut().chain(&mut self.asks) {
-            *units = units.checked_mul(factor).ok_or(error)?;
+            *units *= factor;
         }
         self.size_scale = size.scale();
         Ok(size.mantissa())

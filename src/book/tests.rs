@@ -182,6 +182,24 @@ fn a_number_that_does_not_fit_changes_nothing() {
 }
 
 #[test]
+fn a_snapshot_keeps_its_levels_when_one_does_not_fit_beside_them() {
+    let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+    snapshot.push(Side::Bid, number("5"), number("2")).unwrap();
+    snapshot.push(Side::Ask, number("900000000000000000"), number("900000000000000000")).unwrap();
+    // Finer numbers, for which the large ones would have to grow beyond all bounds.
+    let fine = number("4.25");
+    let price = BookError::PriceOutOfRange { price: fine };
+    assert_eq!(snapshot.push(Side::Bid, fine, number("1")), Err(price));
+    let size = BookError::SizeOutOfRange { size: fine };
+    assert_eq!(snapshot.push(Side::Bid, number("4"), fine), Err(size));
+    let mut book = Book::new();
+    book.replace(snapshot);
+    let best = Level { price: decimal_of("5"), size: decimal_of("2") };
+    assert_eq!(book.best_bid(), Some(best));
+    assert_eq!(book.level_count(Side::Bid), 1);
+}
+
+#[test]
 fn deleting_a_finer_price_does_not_grow_the_scale() {
     let mut book = Book::new();
     book.set(Side::Bid, number("10"), number("1")).unwrap();
