@@ -95,7 +95,7 @@ fn sources_in(directory: &str) -> Vec<Source> {
         for entry in entries {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                // What a build of `benches/peers` writes is nobody's source.
+                // What a build of `benches/peers` or of `fuzz` writes is nobody's source.
                 if !path.ends_with("target") {
                     directories.push(path);
                 }
@@ -124,7 +124,7 @@ fn sources_of(module: &str) -> Vec<Source> {
 
 fn all_sources() -> Vec<Source> {
     let sources: Vec<Source> =
-        ["src", "tests", "benches", "examples"].into_iter().flat_map(sources_in).collect();
+        ["src", "tests", "benches", "examples", "fuzz"].into_iter().flat_map(sources_in).collect();
     assert!(sources.len() > 20, "the sources were not found");
     sources
 }
