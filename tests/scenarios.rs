@@ -24,6 +24,9 @@ use crate::notation::{
 /// More wakes than this within one line that lets time pass mean that the session spins.
 const MAX_WAKES_PER_LINE: u32 = 100_000;
 
+/// The most outputs that are shown beside the first which is not listed; there may be no end.
+const MAX_UNLISTED_SHOWN: usize = 20;
+
 /// Runs a scenario, and says which line failed and how.
 fn run(text: &str) -> Result<(), String> {
     let mut config = SessionConfig::new(products("BTC-USD").expect("a sound name"));
@@ -144,7 +147,7 @@ impl Scenario {
     fn expect_nothing(&mut self) -> Outcome {
         let Some(first) = self.next_output() else { return Ok(()) };
         let mut unlisted = vec![first];
-        unlisted.extend(std::iter::from_fn(|| self.next_output()));
+        unlisted.extend(std::iter::from_fn(|| self.next_output()).take(MAX_UNLISTED_SHOWN));
         mismatch("nothing more before this", unlisted.join("\n            "))
     }
 
