@@ -18,7 +18,7 @@ const MAX_LEVELS: [usize; 4] = [3, 40, 2_000, 500_000];
 const MAX_MIDDLE: i64 = 9_000_000_000_000_000_000;
 
 /// Where markets are, in the last digit of their prices.
-const MIDDLES: [i64; 10] = [
+const MIDDLES: [i64; 14] = [
     8_327_725,
     1,
     0,
@@ -29,6 +29,10 @@ const MIDDLES: [i64; 10] = [
     MAX_MIDDLE / 10,
     -MAX_MIDDLE,
     -MAX_MIDDLE / 1_000,
+    i64::MAX,
+    i64::MAX - 300_000,
+    i64::MIN + 1,
+    i64::MIN / 10,
 ];
 
 /// Sizes, in their last digit.

@@ -187,7 +187,10 @@ impl Ladder {
 
     /// Returns where the window has to begin for the market to have room when this is the best.
     fn base_for(&self, best: i64) -> i64 {
-        best.saturating_sub_unsigned(self.window.capacity() as u64 / LEAD)
+        let capacity = self.window.capacity() as u64;
+        // Wherever it stands, the end of the window is a key too.
+        best.saturating_sub_unsigned(capacity / LEAD)
+            .min(i64::MAX.saturating_sub_unsigned(capacity))
     }
 
     /// Moves the window, and the levels that leave or enter it. Its levels before the new start
@@ -441,10 +444,15 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_range_are_prices_like_any_other() {
-        for side in [Side::Bid, Side::Ask] {
+        let starts = [0, i64::MAX - 300, -i64::MAX, i64::MAX - 300_000, 300_000 - i64::MAX];
+        for (side, start) in [Side::Bid, Side::Ask]
+            .into_iter()
+            .flat_map(|side| starts.into_iter().map(move |start| (side, start)))
+        {
             let mut pair = Pair::new(side);
             for ticks in 0..100 {
-                pair.set(ticks * 3, 1);
+                pair.set(start + ticks * 3, 1);
+                pair.assert_equal();
             }
             assert!(pair.ladder.window.capacity() > 0);
             for ticks in [i64::MAX, -i64::MAX, i64::MAX - 1, 1 - i64::MAX, 0, i64::MAX / 2] {

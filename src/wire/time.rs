@@ -85,10 +85,16 @@ impl fmt::Display for WireTime<'_> {
 }
 
 /// Reads times that follow each other closely: one of the same second as the last costs a fifth.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimeReader {
     last_text: [u8; SECONDS_LEN],
     last_seconds: u64,
+}
+
+impl Default for TimeReader {
+    fn default() -> Self {
+        Self { last_text: *b"1970-01-01T00:00:00", last_seconds: 0 }
+    }
 }
 
 impl TimeReader {
@@ -180,6 +186,8 @@ mod tests {
     fn a_reader_answers_as_the_time_itself() {
         let mut reader = TimeReader::default();
         for text in [
+            "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0Z",
+            "1970-01-01T00:00:00.5Z",
             "2026-09-30T02:39:53.5Z",
             "2026-09-30T02:39:53.670986313Z",
             "2026-09-30T02:39:5xZ",
