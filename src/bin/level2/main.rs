@@ -19,6 +19,7 @@ mod stop;
 mod summary;
 mod text;
 mod token;
+mod venue;
 mod watch;
 
 use std::path::PathBuf;

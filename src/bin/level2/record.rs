@@ -7,15 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use level2::ProductId;
-use level2::feed::{COINBASE_URL, Feed, FeedConfig};
+use level2::feed::Feed;
 use level2::session::{Event, Session};
 
 use crate::failure::{Failure, warn};
-use crate::key::KeyArgs;
 use crate::live::{View, show_feed};
 use crate::output::Output;
 use crate::text::printable;
+use crate::venue::VenueArgs;
 
 /// How often it is seen to that the recording is still being written.
 const CHECK_PERIOD: Duration = Duration::from_secs(1);
@@ -23,32 +22,17 @@ const CHECK_PERIOD: Duration = Duration::from_secs(1);
 /// What is to be recorded, and where to.
 #[derive(Args, Debug)]
 pub(crate) struct RecordArgs {
-    /// Products, such as BTC-USD
-    #[arg(required = true, value_name = "PRODUCT")]
-    products: Vec<ProductId>,
+    #[command(flatten)]
+    venue: VenueArgs,
     /// File to write, which must not be there yet: gzip or zstd by its name, - is the standard
     /// output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Where to connect
-    #[arg(long, default_value = COINBASE_URL)]
-    url: String,
-    /// Take ws:// at other hosts than this one: anyone on the way can change prices
-    #[arg(long)]
-    allow_plaintext: bool,
-    #[command(flatten)]
-    key: KeyArgs,
-    /// End after this long, such as 10s or 2m
-    #[arg(long, value_parser = crate::duration::parse)]
-    duration: Option<Duration>,
 }
 
 /// Records until the duration is over, the user ends it, or the venue cannot be reached.
 pub(crate) fn run(args: &RecordArgs) -> Result<(), Failure> {
-    let mut config = FeedConfig::new(args.products.iter().cloned());
-    config.url.clone_from(&args.url);
-    config.allow_plaintext = args.allow_plaintext;
-    config.credentials = args.key.credentials()?;
+    let config = args.venue.feed_config()?;
     let name = printable(&args.output.display().to_string());
     crate::run_async(async {
         let mut feed =
@@ -58,7 +42,7 @@ pub(crate) fn run(args: &RecordArgs) -> Result<(), Failure> {
         let recorder = Arc::new(Mutex::new(Recorder { output: Some(output), error: None }));
         let mut view = RecordView { recorder: Arc::clone(&recorder), name };
         feed.tap(move |_, text| lock(&recorder).take(text));
-        show_feed(feed, &printable(&args.url), args.duration, &mut view).await
+        show_feed(feed, &printable(&args.venue.url), args.venue.duration, &mut view).await
     })
 }
 
