@@ -97,7 +97,8 @@ impl Machine {
 
     fn level2(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
         if let Some(update) = updates.alone() {
-            if let Some(mut touched) = self.touch(now, sequence, &update) {
+            if let Some(index) = self.index_of(now, &update) {
+                let mut touched = self.touch(now, sequence, index);
                 self.apply(now, &update, &mut touched);
                 self.finish(now, sequence, &touched);
             }
@@ -109,16 +110,12 @@ impl Machine {
                 Ok(update) => update,
                 Err(error) => return self.lose_to_undecodable(now, error),
             };
-            let index = self.index_of(now, &update);
-            let position = all_touched.iter().position(|touched| Some(touched.index) == index);
-            let position = match position {
-                Some(position) => position,
-                None => {
-                    let Some(touched) = self.touch(now, sequence, &update) else { continue };
-                    all_touched.push(touched);
-                    all_touched.len() - 1
-                }
-            };
+            let Some(index) = self.index_of(now, &update) else { continue };
+            let position = all_touched.iter().position(|touched| touched.index == index);
+            let position = position.unwrap_or_else(|| {
+                all_touched.push(self.touch(now, sequence, index));
+                all_touched.len() - 1
+            });
             self.apply(now, &update, &mut all_touched[position]);
         }
         for touched in all_touched {
@@ -126,26 +123,16 @@ impl Machine {
         }
     }
 
-    /// Returns what the first event of a frame for a product begins, or `None` if nobody asked
-    /// for the product.
+    /// Returns what the first event of a frame for a product begins.
     #[inline]
-    fn touch<'f>(
-        &mut self,
-        now: Instant,
-        sequence: u64,
-        update: &Update<'f>,
-    ) -> Option<Touched<'f>> {
-        let Some(index) = self.index_of(now, update) else {
-            self.stats.unasked += 1;
-            return None;
-        };
-        Some(Touched {
+    fn touch<'f>(&mut self, now: Instant, sequence: u64, index: usize) -> Touched<'f> {
+        Touched {
             index,
             event_time: None,
             is_changed: false,
             is_replaced: false,
             is_duplicate: self.is_duplicate_for_product(now, index, sequence),
-        })
+        }
     }
 
     /// Applies one event to its book. Nothing is published here.

@@ -162,12 +162,15 @@ impl Machine {
         }
     }
 
-    /// Returns the subscription that a product of a frame belongs to, learning aliases on the way.
+    /// Returns the subscription that a product of a frame belongs to, learning aliases on the way,
+    /// or counts the product as one that nobody asked for.
     pub(super) fn index_of(&mut self, now: Instant, update: &wire::Update<'_>) -> Option<usize> {
         if let Some(index) = self.subscriptions.find_in_frame(update) {
             return Some(index);
         }
-        self.index_of_unknown(now, update)
+        let index = self.index_of_unknown(now, update);
+        self.stats.unasked += u64::from(index.is_none());
+        index
     }
 
     #[cold]
