@@ -5,39 +5,18 @@
 #![cfg(all(feature = "feed", feature = "sim"))]
 #![allow(unsafe_code)]
 
+#[path = "support/held.rs"]
+mod held;
 #[path = "support/many.rs"]
 mod many;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use level2::books::{Books, Event, EventConfig, Wakes};
 use level2::sim::ExchangeConfig;
 
+use self::held::held;
 use self::many::*;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: Every call is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: The caller keeps the contract of `alloc`, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: As above; the memory came from the same allocator.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// Changes its mind a thousand times, and ends with the even products live.
 async fn change_minds(books: &Books, seed: u64) {
@@ -70,7 +49,7 @@ async fn nothing_is_left_of_what_has_gone() {
     let mut config = config([]);
     config.products_per_connection = 5;
     let books = connect(config, &Memory::new(&server)).await;
-    let held = || HELD.load(Ordering::Relaxed);
+    let held = || held();
 
     // The first rounds fill the buffers of the exchange and of both ends of its connections.
     let mut after = Vec::new();

@@ -3,33 +3,13 @@
 //! The allocator of this test binary counts what is held.
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "support/held.rs"]
+mod held;
 
 use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, Side, Snapshot};
 use rust_decimal::Decimal;
 
-static HELD: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: Every call is handed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: The caller keeps the contract of `alloc`, which is the same.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: As above; the memory came from the same allocator.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use self::held::held;
 
 /// A book of so many levels a side, its neighbours up to twice `gap` ticks apart.
 fn book(levels_per_side: usize, gap: i64, seed: u64) -> Book {
@@ -70,10 +50,10 @@ fn wear(book: &mut Book) {
 
 /// How many bytes a book holds. One test runs here, so that nothing else counts.
 fn bytes_of(levels_per_side: usize, gap: i64) -> usize {
-    let before = HELD.load(Ordering::Relaxed);
+    let before = held();
     let mut book = book(levels_per_side, gap, 7);
     wear(&mut book);
-    let bytes = HELD.load(Ordering::Relaxed) - before;
+    let bytes = held() - before;
     assert_eq!(book.level_count(Side::Bid) + book.level_count(Side::Ask), 2 * levels_per_side);
     println!(
         "{} levels, {gap} ticks apart: {bytes} bytes, {} a level",
