@@ -8,6 +8,9 @@
 //! `SEED=7` runs one seed, `SEEDS=1000` as many.
 #![cfg(feature = "sim")]
 
+#[path = "support/seeds.rs"]
+mod seeds;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -24,6 +27,8 @@ use level2::sim::{
     ProductSpec, SimFrame, TrueBbo,
 };
 use rust_decimal::Decimal;
+
+use self::seeds::{Told, seeds};
 
 /// How many seeds each policy runs with unless `SEEDS` says otherwise.
 const SEEDS_DEFAULT: u64 = 12;
@@ -536,28 +541,9 @@ fn simulate(seed: u64, resync: Resync, base: Instant) -> World {
     world
 }
 
-/// Prints which seed was at work when a check failed.
-struct Told(u64, Resync);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("SEED={} under {:?}", self.0, self.1);
-        }
-    }
-}
-
-fn seeds() -> Range<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(SEEDS_DEFAULT),
-    }
-}
-
 fn simulate_all(resync: Resync) {
     let (mut faults, mut checks, mut resyncs, mut dials) = (FaultCounts::default(), 0, 0, 0);
-    for seed in seeds() {
+    for seed in seeds(SEEDS_DEFAULT) {
         let _told = Told(seed, resync);
         let world = simulate(seed, resync, Instant::now());
         faults.add(&world.faults);

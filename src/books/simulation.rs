@@ -6,6 +6,9 @@
 //!
 //! `SEED=7` runs one seed, `SEEDS=1000` as many.
 
+#[path = "../../tests/support/seeds.rs"]
+mod seeds;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +17,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rust_decimal::Decimal;
 
+use self::seeds::{Told, seeds};
 use super::consumer::{EventStream, Hub};
 use super::event::{Delivery, Event, EventConfig, Wakes};
 use super::line::{Line, Step};
@@ -586,31 +590,12 @@ fn simulate(seed: u64, line_count: usize, resync: Resync) -> World {
     world
 }
 
-/// Prints which seed was at work when a check failed.
-struct Told(u64, Resync);
-
-impl Drop for Told {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("SEED={} under {:?}", self.0, self.1);
-        }
-    }
-}
-
-fn seeds() -> Range<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(SEEDS_DEFAULT),
-    }
-}
-
 #[test]
 fn with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one() {
     for resync in [Resync::Reconnect, Resync::Resubscribe] {
         let (mut checks, mut switches, mut steps_back) = (0, 0, 0);
         let mut troubles = [0; KINDS];
-        for seed in seeds() {
+        for seed in seeds(SEEDS_DEFAULT) {
             let _told = Told(seed, resync);
             let world = simulate(seed, 2, resync);
             assert_eq!(world.absences, 0, "a reader found nothing");
@@ -625,7 +610,7 @@ fn with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one() {
             "{resync:?}: {troubles:?} faults, {switches} switches, {checks} checks, \
              {steps_back} steps back"
         );
-        if seeds().count() > 1 {
+        if seeds(SEEDS_DEFAULT).count() > 1 {
             assert!(switches > 0 && troubles.iter().all(|count| *count > 0));
         }
     }
