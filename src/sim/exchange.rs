@@ -295,6 +295,11 @@ impl Exchange {
         self.connections.iter().filter(|(_, connection)| connection.open).map(|(&id, _)| id)
     }
 
+    /// The connections whose [truth](Self::truth) is known, closed ones included, oldest first.
+    pub fn remembered_connections(&self) -> impl Iterator<Item = ConnectionId> + '_ {
+        self.connections.keys().copied()
+    }
+
     /// The open connection that was opened last.
     #[must_use]
     pub fn newest_connection(&self) -> Option<ConnectionId> {
@@ -1243,6 +1248,7 @@ mod tests {
         assert!(!exchange.is_open(silent) && exchange.is_open(heard));
         assert_eq!(exchange.counts().silent, 1);
         assert_eq!(exchange.connections().collect::<Vec<_>>(), [heard]);
+        assert_eq!(exchange.remembered_connections().collect::<Vec<_>>(), [silent, heard]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod replay;
 mod rows;
 mod screen;
 mod sim;
+mod soak;
 mod stop;
 mod summary;
 mod text;
@@ -53,6 +54,8 @@ enum Command {
     },
     /// Serve or record a simulated exchange
     Sim(sim::SimArgs),
+    /// Keep books for hours under every kind of fault, and check all that they promise
+    Soak(soak::SoakArgs),
     /// Print one signed token, valid for two minutes, for use elsewhere
     Token(token::TokenArgs),
     /// Keep the books of a live venue, and show them
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Record(args) => record::run(&args),
         Command::Replay { file, json } => replay::run(&file, json),
         Command::Sim(args) => sim::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Watch(args) => watch::run(&args),
     };
