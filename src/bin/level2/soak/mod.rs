@@ -4,8 +4,8 @@
 //! heals by new connections, one by subscribing again, one has standbys. Phases of faults, drawn
 //! from the seed, follow each other. Every best bid and ask that is published, and a share of
 //! those that reading threads are shown, is looked up in the exchange's truth at its number. Every
-//! so often the faults pause and the markets stand still: within [`run::HEAL_MAX`] all books have to be
-//! live, and equal to the exchange's level by level.
+//! so often the faults pause and the markets stand still: within [`run::HEAL_MAX`] all books have
+//! to be live, and equal to the exchange's level by level.
 
 mod counters;
 mod oracle;
