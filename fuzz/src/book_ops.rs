@@ -1,11 +1,10 @@
 //! Changes of a book beside a naive one, errors included.
 
-use std::collections::BTreeMap;
-
 use level2::book::{Applied, Book, BookError, Change, Fixed, PackedLevel, Side, Snapshot};
 use rust_decimal::Decimal;
 
-use super::naive_book::NaiveBook;
+use super::naive_book::{NaiveBook, NaiveLevel};
+use super::number::{self, Place};
 use super::picks::Picks;
 
 /// The most operations of one run, so that it ends.
@@ -112,7 +111,8 @@ impl Pair {
     fn fill(&mut self, picks: &mut Picks<'_>) {
         let (side, start, size) = self.level(picks);
         let step = picks.of(&[1, 1, 2, 25, 1_000, 300_000, -1, -7]);
-        for index in 0..i64::from(picks.byte()) {
+        for index in 0..count(picks) {
+            let index = i64::from(index);
             let mantissa =
                 index.checked_mul(step).and_then(|far| start.mantissa().checked_add(far));
             let Some(price) = mantissa.and_then(|mantissa| fixed(mantissa, start.scale())) else {
@@ -128,7 +128,7 @@ impl Pair {
     /// Removes the best levels of a side, as a market that runs away does.
     fn remove_best(&mut self, picks: &mut Picks<'_>) {
         let side = side(picks);
-        for _ in 0..picks.byte() {
+        for _ in 0..count(picks) {
             let Some(best) = self.book.levels(side).next() else { break };
             let price = Fixed::try_from(best.price).expect("a level's price came as one");
             self.set(side, price, Fixed::ZERO);
@@ -193,7 +193,18 @@ fn side(picks: &mut Picks<'_>) -> Side {
     if picks.one_in(2) { Side::Ask } else { Side::Bid }
 }
 
-fn fixed(mantissa: i64, scale: u8) -> Option<Fixed> {
+/// Returns how many levels to take at once: mostly few, so that a run is short.
+fn count(picks: &mut Picks<'_>) -> u16 {
+    const COUNTS: [u16; 12] = [1, 2, 3, 4, 7, 12, 20, 33, 64, 65, 129, 255];
+
+    picks.of(&COUNTS)
+}
+
+fn fixed(mut mantissa: i64, mut scale: u8) -> Option<Fixed> {
+    // A decimal drops its zeros itself, but slowly.
+    while scale > 0 && mantissa % 10 == 0 {
+        (mantissa, scale) = (mantissa / 10, scale - 1);
+    }
     let decimal = Decimal::try_from_i128_with_scale(mantissa.into(), scale.into()).ok()?;
     Fixed::try_from(decimal).ok()
 }
@@ -205,7 +216,7 @@ struct NaiveScales {
     price_scale: u8,
     size_scale: u8,
     /// The prices and sizes of a snapshot that is being gathered: also those without a level.
-    pushed: Vec<(Decimal, Decimal)>,
+    pushed: Vec<NaiveLevel>,
 }
 
 impl NaiveScales {
@@ -225,7 +236,7 @@ impl NaiveScales {
             self.check_price(price)?;
         }
         let levels = self.levels.side(side);
-        let held = levels.get(&price.into()).copied();
+        let held = levels.get(&Place::of(price)).map(|level| level.size);
         if levels.len() >= self.max_levels && held.is_none() && !size.is_zero() {
             return Err(BookError::TooManyLevels { side, max_levels: self.max_levels });
         }
@@ -234,7 +245,7 @@ impl NaiveScales {
             None if size.is_zero() => Change::Absent,
             None => Change::Inserted,
             Some(_) if size.is_zero() => Change::Removed,
-            Some(held) if held == size.into() => Change::Unchanged,
+            Some(held) if held == size => Change::Unchanged,
             Some(_) => Change::Resized,
         })
     }
@@ -253,18 +264,14 @@ impl NaiveScales {
             return Err(BookError::TooManyLevels { side, max_levels: self.max_levels });
         }
         self.levels.set(side, price, size);
-        self.pushed.push((price.into(), size.into()));
+        self.pushed.push(NaiveLevel { price, size });
         Ok(())
     }
 
     fn check_price(&mut self, price: Fixed) -> Result<(), BookError> {
         let (from, to) = (self.price_scale, self.price_scale.max(price.scale()));
-        let all_fit = from == to || {
-            let held = self.maps().into_iter().flat_map(BTreeMap::keys);
-            let pushed = self.pushed.iter().map(|(price, _)| price);
-            held.chain(pushed).all(|held| fits(*held, to, MAX_TICKS))
-        };
-        if !all_fit || to - from > MAX_GROWTH || !fits(price.into(), to, MAX_TICKS) {
+        let all_fit = from == to || self.all_levels().all(|level| fits(level.price, to, MAX_TICKS));
+        if !all_fit || to - from > MAX_GROWTH || !fits(price, to, MAX_TICKS) {
             return Err(BookError::PriceOutOfRange { price });
         }
         self.price_scale = to;
@@ -273,12 +280,8 @@ impl NaiveScales {
 
     fn check_size(&mut self, size: Fixed) -> Result<(), BookError> {
         let (from, to) = (self.size_scale, self.size_scale.max(size.scale()));
-        let all_fit = from == to || {
-            let held = self.maps().into_iter().flat_map(BTreeMap::values);
-            let pushed = self.pushed.iter().map(|(_, size)| size);
-            held.chain(pushed).all(|held| fits(*held, to, u64::MAX))
-        };
-        if !all_fit || to - from > MAX_GROWTH || !fits(size.into(), to, MAX_TICKS) {
+        let all_fit = from == to || self.all_levels().all(|level| fits(level.size, to, u64::MAX));
+        if !all_fit || to - from > MAX_GROWTH || !fits(size, to, MAX_TICKS) {
             return Err(BookError::SizeOutOfRange { size });
         }
         self.size_scale = to;
@@ -288,8 +291,10 @@ impl NaiveScales {
         Ok(())
     }
 
-    const fn maps(&self) -> [&BTreeMap<Decimal, Decimal>; 2] {
-        [self.levels.side(Side::Bid), self.levels.side(Side::Ask)]
+    fn all_levels(&self) -> impl Iterator<Item = &NaiveLevel> {
+        let held =
+            [Side::Bid, Side::Ask].into_iter().flat_map(|side| self.levels.side(side).values());
+        held.chain(&self.pushed)
     }
 }
 
@@ -300,9 +305,6 @@ const MAX_TICKS: u64 = i64::MAX as u64;
 const MAX_GROWTH: u8 = 18;
 
 /// Returns whether a number has at most this magnitude in units of a scale.
-fn fits(number: Decimal, scale: u8, max: u64) -> bool {
-    let number = number.normalize();
-    let factor = 10u128.checked_pow(u32::from(scale) - number.scale());
-    let magnitude = factor.and_then(|factor| factor.checked_mul(number.mantissa().unsigned_abs()));
-    number.is_zero() || magnitude.is_some_and(|magnitude| magnitude <= u128::from(max))
+fn fits(number: Fixed, scale: u8, max: u64) -> bool {
+    number::units(number, scale).is_some_and(|units| units <= u128::from(max))
 }

@@ -1,9 +1,9 @@
 //! Frames read by both tiers of the parser, and by a third reader.
 
 use level2::wire::{Body, DecodeError, Decoder, Frame, LevelUpdate, UnixNanos, Update};
-use serde_json::Value;
 
 use super::frame_text::frame_text;
+use super::json::Json;
 use super::picks::Picks;
 use super::third_reader::{self, ReadFrame, ReadLevel};
 
@@ -35,7 +35,7 @@ fn check(text: &[u8], is_whole: bool) -> bool {
     let shown = || String::from_utf8_lossy(text);
     let (mut decoder, mut general) = (Decoder::new(), Decoder::new());
     assert!(decoder.decode(EARLIER).is_ok_and(|frame| frame.is_expected_shape()));
-    let value = serde_json::from_slice::<Value>(text).ok();
+    let value = Json::read(text);
     let by_third = value.as_ref().and_then(third_reader::read);
     let (frame, by_general) = match (decoder.decode(text), general.decode_general(text)) {
         (Ok(frame), Ok(by_general)) => (frame, by_general),

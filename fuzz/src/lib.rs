@@ -7,9 +7,11 @@
 mod book_ops;
 mod decode_agree;
 mod frame_text;
+mod json;
 #[cfg(feature = "auth")]
 mod key_text;
 mod naive_book;
+mod number;
 mod picks;
 mod recording;
 mod session;

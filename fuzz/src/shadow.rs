@@ -7,7 +7,7 @@ use level2::sequence::MAX_OLDER_IN_A_ROW;
 use level2::session::{NotLive, Product, Session};
 use level2::wire::{Body, DecodeError, Decoder, UnixNanos, Update, UpdateKind, Updates};
 
-use super::naive_book::NaiveBook;
+use super::naive_book::{self, NaiveBook};
 
 /// What is known of the books on a connection, and of its numbers.
 #[derive(Default)]
@@ -125,7 +125,8 @@ impl Shadow {
         assert!(!book.is_crossed(), "{name} is live and crossed");
         let bbo = product.bbo().load();
         let bbo = bbo.unwrap_or_else(|| panic!("{name} is live, but has no best bid and ask"));
-        assert_eq!((bbo.bid, bbo.ask), (levels.best(Side::Bid), levels.best(Side::Ask)), "{name}");
+        naive_book::assert_same(levels.best(Side::Bid), bbo.bid);
+        naive_book::assert_same(levels.best(Side::Ask), bbo.ask);
         assert_eq!(bbo.sequence, known.sequence, "{name}");
         // Of several events the session may have had to leave out the last.
         if known.events == 1 {

@@ -2,7 +2,8 @@
 
 use level2::book::{MAX_SCALE, Side};
 use level2::wire::UpdateKind;
-use serde_json::Value;
+
+use super::json::Json;
 
 /// A number: its digits as an integer, and how many of them stand after the point.
 pub(crate) type Number = (i64, u8);
@@ -10,37 +11,40 @@ pub(crate) type Number = (i64, u8);
 /// A level: side, price, size, time.
 pub(crate) type ReadLevel<'t> = (Side, Number, Number, Option<&'t str>);
 
-/// What a whole order-book frame says: its number, and of each event product, kind and levels.
-pub(crate) type ReadFrame<'t> = (u64, Vec<(&'t str, UpdateKind, Vec<ReadLevel<'t>>)>);
+/// An event: product, kind, levels.
+pub(crate) type ReadEvent<'t> = (&'t str, UpdateKind, Vec<ReadLevel<'t>>);
+
+/// What a whole order-book frame says: its number and its events.
+pub(crate) type ReadFrame<'t> = (u64, Vec<ReadEvent<'t>>);
 
 /// Reads an order-book frame, or returns `None` if it is not sound from start to end.
-pub(crate) fn read(frame: &Value) -> Option<ReadFrame<'_>> {
-    if frame["channel"].as_str()? != "l2_data" {
+pub(crate) fn read<'t>(frame: &'t Json<'_>) -> Option<ReadFrame<'t>> {
+    if frame.field("channel")?.text()? != "l2_data" {
         return None;
     }
-    let events = frame["events"].as_array()?.iter().map(read_event).collect::<Option<_>>()?;
-    Some((frame["sequence_num"].as_u64()?, events))
+    let events = frame.field("events")?.list()?.iter().map(read_event).collect::<Option<_>>()?;
+    Some((frame.field("sequence_num")?.whole()?, events))
 }
 
-fn read_event(event: &Value) -> Option<(&str, UpdateKind, Vec<ReadLevel<'_>>)> {
-    let kind = match event["type"].as_str()? {
+fn read_event<'t>(event: &'t Json<'_>) -> Option<ReadEvent<'t>> {
+    let kind = match event.field("type")?.text()? {
         "snapshot" => UpdateKind::Snapshot,
         "update" => UpdateKind::Update,
         _ => return None,
     };
-    let levels = event["updates"].as_array()?.iter().map(read_level).collect::<Option<_>>()?;
-    Some((event["product_id"].as_str()?, kind, levels))
+    let levels = event.field("updates")?.list()?.iter().map(read_level).collect::<Option<_>>()?;
+    Some((event.field("product_id")?.text()?, kind, levels))
 }
 
-fn read_level(level: &Value) -> Option<ReadLevel<'_>> {
-    let side = match level["side"].as_str()? {
+fn read_level<'t>(level: &'t Json<'_>) -> Option<ReadLevel<'t>> {
+    let side = match level.field("side")?.text()? {
         "bid" => Side::Bid,
         "offer" => Side::Ask,
         _ => return None,
     };
-    let size = level["new_quantity"].as_str().filter(|size| !size.starts_with('-'))?;
-    let price = read_number(level["price_level"].as_str()?)?;
-    Some((side, price, read_number(size)?, level["event_time"].as_str()))
+    let size = level.field("new_quantity")?.text().filter(|size| !size.starts_with('-'))?;
+    let price = read_number(level.field("price_level")?.text()?)?;
+    Some((side, price, read_number(size)?, level.field("event_time").and_then(Json::text)))
 }
 
 /// Reads a decimal number in its shortest form, by moving text about.
