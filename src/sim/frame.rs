@@ -3,38 +3,38 @@
 //! No whitespace, a fixed order of keys, trailing zeros trimmed in numbers and in fractions of
 //! seconds. Everything is integer arithmetic on ticks, units and nanoseconds.
 
-use std::fmt::Write;
+use serde_json::Value;
 
 use crate::book::Side;
 use crate::sim::market::Change;
 
-/// What every numbered frame begins with.
+/// What a numbered frame begins with, the number apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Envelope {
-    pub(super) channel: &'static str,
+pub(super) struct Envelope<'a> {
+    pub(super) channel: &'a str,
     pub(super) client_id: bool,
     /// Server send time in nanoseconds since the UNIX epoch.
     pub(super) stamp_ns: u64,
-    pub(super) sequence: u64,
 }
 
-impl Envelope {
+impl Envelope<'_> {
     /// The whole frame around the text of its one event.
-    pub(super) fn render(&self, event: &str) -> String {
-        let mut out = String::with_capacity(event.len() + ENVELOPE_BYTES);
-        out.push_str("{\"channel\":\"");
-        out.push_str(self.channel);
-        out.push_str("\",");
+    pub(super) fn render(&self, sequence: u64, event: &[u8]) -> String {
+        let mut out = Vec::with_capacity(event.len() + ENVELOPE_BYTES);
+        out.extend_from_slice(b"{\"channel\":\"");
+        out.extend_from_slice(self.channel.as_bytes());
+        out.extend_from_slice(b"\",");
         if self.client_id {
-            out.push_str("\"client_id\":\"\",");
+            out.extend_from_slice(b"\"client_id\":\"\",");
         }
-        out.push_str("\"timestamp\":\"");
+        out.extend_from_slice(b"\"timestamp\":\"");
         push_time(&mut out, self.stamp_ns);
-        write_whole(&mut out, "\",\"sequence_num\":", self.sequence);
-        out.push_str(",\"events\":[");
-        out.push_str(event);
-        out.push_str("]}");
-        out
+        out.extend_from_slice(b"\",\"sequence_num\":");
+        push_number(&mut out, sequence, 0);
+        out.extend_from_slice(b",\"events\":[");
+        out.extend_from_slice(event);
+        out.extend_from_slice(b"]}");
+        String::from_utf8(out).expect("a frame is made of strings and of digits")
     }
 }
 
@@ -45,40 +45,46 @@ pub(super) struct Scales {
     pub(super) size: u8,
 }
 
-/// The event of an `l2_data` frame; all its levels carry the one event time.
+/// Puts the event of an `l2_data` frame into `out`, which is cleared first; all its levels carry
+/// the one event time.
 pub(super) fn level_event(
+    out: &mut Vec<u8>,
     kind: &str,
     product_id: &str,
     event_time_us: u64,
     scales: Scales,
     changes: impl Iterator<Item = Change>,
-) -> String {
-    let mut time = String::with_capacity(TIME_BYTES);
-    push_time(&mut time, event_time_us * 1_000);
-    let (at_least, _) = changes.size_hint();
-    let mut out = String::with_capacity(ENVELOPE_BYTES + at_least * LEVEL_BYTES);
-    out.push_str("{\"type\":\"");
-    out.push_str(kind);
-    out.push_str("\",\"product_id\":\"");
-    out.push_str(product_id);
-    out.push_str("\",\"updates\":[");
-    for (index, change) in changes.enumerate() {
-        if index > 0 {
-            out.push(',');
+) {
+    out.clear();
+    out.extend_from_slice(b"{\"type\":\"");
+    out.extend_from_slice(kind.as_bytes());
+    out.extend_from_slice(b"\",\"product_id\":\"");
+    out.extend_from_slice(product_id.as_bytes());
+    out.extend_from_slice(b"\",\"updates\":[");
+    // The time is written once, and copied from there for every further level.
+    let mut time = 0..0;
+    for change in changes {
+        if !time.is_empty() {
+            out.push(b',');
         }
-        out.push_str(match change.side {
-            Side::Bid => "{\"side\":\"bid\",\"event_time\":\"",
-            Side::Ask => "{\"side\":\"offer\",\"event_time\":\"",
+        out.extend_from_slice(match change.side {
+            Side::Bid => b"{\"side\":\"bid\",\"event_time\":\"",
+            Side::Ask => b"{\"side\":\"offer\",\"event_time\":\"",
         });
-        out.push_str(&time);
-        out.push_str("\",\"price_level\":\"");
-        push_number(&mut out, change.price_ticks.unsigned_abs(), scales.price);
-        out.push_str("\",\"new_quantity\":\"");
-        push_number(&mut out, change.size_units, scales.size);
-        out.push_str("\"}");
+        if time.is_empty() {
+            let start = out.len();
+            push_time(out, event_time_us * 1_000);
+            time = start..out.len();
+        } else {
+            out.extend_from_within(time.clone());
+        }
+        out.extend_from_slice(b"\",\"price_level\":\"");
+        push_number(out, change.price_ticks.unsigned_abs(), scales.price);
+        out.extend_from_slice(b"\",\"new_quantity\":\"");
+        push_number(out, change.size_units, scales.size);
+        out.extend_from_slice(b"\"}");
     }
-    out.push_str("]}");
-    out
+    out.extend_from_slice(b"]}");
 }
 
 /// The event of a `subscriptions` frame; each entry is a channel with what it lists.
@@ -98,65 +104,87 @@ pub(super) fn subscriptions_event(channels: &[(&str, Vec<&str>)]) -> String {
     out
 }
 
-/// The event of a heartbeat: a time as Go prints it, with the uptime of the server process, and
-/// the whole seconds of that uptime as a number.
-pub(super) fn heartbeat_event(current_ns: u64, uptime_ns: u64) -> String {
-    let mut out = String::with_capacity(ENVELOPE_BYTES);
-    out.push_str("{\"current_time\":\"");
-    push_date(&mut out, current_ns, ' ');
+/// Puts the event of a heartbeat into `out`, which is cleared first: a time as Go prints it, with
+/// the uptime of the server process, and the whole seconds of that uptime as a number.
+pub(super) fn heartbeat_event(out: &mut Vec<u8>, current_ns: u64, uptime_ns: u64) {
+    out.clear();
+    out.extend_from_slice(b"{\"current_time\":\"");
+    push_date(out, current_ns, b' ');
     let (seconds, fraction) = (uptime_ns / NANOS, uptime_ns % NANOS);
-    write!(out, " +0000 UTC m=+{seconds}.{fraction:09}\",\"heartbeat_counter\":{seconds}}}")
-        .expect("writing to a string cannot fail");
-    out
+    out.extend_from_slice(b" +0000 UTC m=+");
+    push_number(out, seconds, 0);
+    out.push(b'.');
+    push_digits(out, fraction, 9);
+    out.extend_from_slice(b"\",\"heartbeat_counter\":");
+    push_number(out, seconds, 0);
+    out.push(b'}');
 }
 
 /// An error frame. It has neither a channel nor a number.
 pub(super) fn error_frame(message: &str) -> String {
-    format!("{{\"type\":\"error\",\"message\":\"{message}\"}}")
+    let message = Value::from(message);
+    format!("{{\"type\":\"error\",\"message\":{message}}}")
 }
 
 /// A value times ten to the power of minus `scale`, without trailing zeros.
-pub(super) fn push_number(out: &mut String, value: u64, scale: u8) {
-    let unit = 10u64.pow(u32::from(scale));
-    write_whole(out, "", value / unit);
-    push_fraction(out, value % unit, scale);
-}
-
-/// RFC 3339 in UTC with as many digits of a second as it takes.
-pub(super) fn push_time(out: &mut String, unix_ns: u64) {
-    push_date(out, unix_ns, 'T');
-    out.push('Z');
-}
-
-fn push_date(out: &mut String, unix_ns: u64, separator: char) {
-    let seconds = unix_ns / NANOS;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    write!(out, "{year:04}-{month:02}-{day:02}{separator}{hour:02}:{minute:02}:{second:02}")
-        .expect("writing to a string cannot fail");
-    push_fraction(out, unix_ns % NANOS, 9);
+fn push_number(out: &mut Vec<u8>, value: u64, scale: u8) {
+    let mut digits = [b'0'; NUMBER_DIGITS_MAX];
+    let first = write_digits(&mut digits, value);
+    let point = digits.len() - usize::from(scale);
+    let (whole, fraction) = digits.split_at(point);
+    out.extend_from_slice(&whole[first.min(point - 1)..]);
+    push_fraction(out, fraction);
 }
 
 /// The digits after the point, and the point, if there are any but zeros.
-fn push_fraction(out: &mut String, fraction: u64, scale: u8) {
-    if fraction == 0 {
-        return;
+fn push_fraction(out: &mut Vec<u8>, digits: &[u8]) {
+    if let Some(last) = digits.iter().rposition(|&digit| digit != b'0') {
+        out.push(b'.');
+        out.extend_from_slice(&digits[..=last]);
     }
-    let mut digits = [b'0'; FRACTION_DIGITS_MAX];
-    let mut rest = fraction;
-    for digit in digits[..usize::from(scale)].iter_mut().rev() {
-        *digit += (rest % 10) as u8;
-        rest /= 10;
-    }
-    let last = digits.iter().rposition(|&digit| digit != b'0').unwrap_or(0);
-    out.push('.');
-    out.extend(digits[..=last].iter().map(|&digit| char::from(digit)));
 }
 
-fn write_whole(out: &mut String, before: &str, value: u64) {
-    out.push_str(before);
-    write!(out, "{value}").expect("writing to a string cannot fail");
+/// A whole number with zeros before it, so that it has this many digits.
+fn push_digits(out: &mut Vec<u8>, value: u64, count: usize) {
+    let mut digits = [b'0'; NUMBER_DIGITS_MAX];
+    write_digits(&mut digits, value);
+    out.extend_from_slice(&digits[NUMBER_DIGITS_MAX - count..]);
+}
+
+/// Writes a number to the end of `digits`; says where it begins.
+fn write_digits(digits: &mut [u8; NUMBER_DIGITS_MAX], value: u64) -> usize {
+    let (mut at, mut rest) = (digits.len(), value);
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    at
+}
+
+/// RFC 3339 in UTC with as many digits of a second as it takes.
+fn push_time(out: &mut Vec<u8>, unix_ns: u64) {
+    push_date(out, unix_ns, b'T');
+    out.push(b'Z');
+}
+
+fn push_date(out: &mut Vec<u8>, unix_ns: u64, separator: u8) {
+    let seconds = unix_ns / NANOS;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    push_digits(out, year, 4);
+    for (before, value) in [
+        (b'-', month),
+        (b'-', day),
+        (separator, second / 3_600),
+        (b':', second / 60 % 60),
+        (b':', second % 60),
+    ] {
+        out.extend_from_slice(&[before, b'0' + (value / 10) as u8, b'0' + (value % 10) as u8]);
+    }
+    let mut digits = [b'0'; NUMBER_DIGITS_MAX];
+    write_digits(&mut digits, unix_ns % NANOS);
+    push_fraction(out, &digits[NUMBER_DIGITS_MAX - 9..]);
 }
 
 /// The Gregorian date of a day counted from 1970-01-01.
@@ -182,28 +210,26 @@ const NANOS: u64 = 1_000_000_000;
 const DAYS_TO_1970: u64 = 719_468;
 /// Days of 400 Gregorian years.
 const DAYS_PER_ERA: u64 = 146_097;
-/// The most digits after a point: those of the largest scale and of nanoseconds.
-const FRACTION_DIGITS_MAX: usize = 12;
+/// The digits of the largest number and a zero before them; no scale is longer.
+const NUMBER_DIGITS_MAX: usize = 21;
 
-/// Sizes of buffers: a frame without its levels, a level, a time.
-const ENVELOPE_BYTES: usize = 192;
-const LEVEL_BYTES: usize = 112;
-const TIME_BYTES: usize = 32;
+/// No frame is longer than this without its event, but for the name of a channel of a test's own.
+const ENVELOPE_BYTES: usize = 160;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn number(value: u64, scale: u8) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         push_number(&mut out, value, scale);
-        out
+        String::from_utf8(out).unwrap()
     }
 
     fn time(unix_ns: u64) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         push_time(&mut out, unix_ns);
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -217,6 +243,8 @@ mod tests {
             (72_575, 0, "72575"),
             (1_400_000_000, 8, "14"),
             (123_456_789_012, 12, "0.123456789012"),
+            (u64::MAX, 0, "18446744073709551615"),
+            (u64::MAX, 12, "18446744.073709551615"),
         ] {
             assert_eq!(number(value, scale), text);
         }
@@ -242,21 +270,19 @@ mod tests {
             Change { side: Side::Bid, price_ticks: 7_286_760, size_units: 0 },
             Change { side: Side::Ask, price_ticks: 8_332_801, size_units: 1_022_220 },
         ];
-        let event = level_event(
+        let mut event = vec![b'!'];
+        level_event(
+            &mut event,
             "update",
             "BTC-USD",
             1_793_577_600_495_541,
             Scales { price: 2, size: 8 },
             changes.into_iter(),
         );
-        let frame = Envelope {
-            channel: "l2_data",
-            client_id: true,
-            stamp_ns: 1_793_577_600_690_696_234,
-            sequence: 1,
-        };
+        let frame =
+            Envelope { channel: "l2_data", client_id: true, stamp_ns: 1_793_577_600_690_696_234 };
         assert_eq!(
-            frame.render(&event),
+            frame.render(1, &event),
             "{\"channel\":\"l2_data\",\"client_id\":\"\",\
              \"timestamp\":\"2026-11-02T00:00:00.690696234Z\",\"sequence_num\":1,\
              \"events\":[{\"type\":\"update\",\"product_id\":\"BTC-USD\",\"updates\":[\
@@ -265,11 +291,13 @@ mod tests {
              {\"side\":\"offer\",\"event_time\":\"2026-11-02T00:00:00.495541Z\",\
              \"price_level\":\"83328.01\",\"new_quantity\":\"0.0102222\"}]}]}"
         );
+        heartbeat_event(&mut event, 1_793_577_601_167_689_120, 12_240_033_883_420);
         assert_eq!(
-            heartbeat_event(1_793_577_601_167_689_120, 12_240_033_883_420),
+            String::from_utf8(event).unwrap(),
             "{\"current_time\":\"2026-11-02 00:00:01.16768912 +0000 UTC m=+12240.033883420\",\
              \"heartbeat_counter\":12240}"
         );
+        assert_eq!(error_frame("a \"b\""), "{\"type\":\"error\",\"message\":\"a \\\"b\\\"\"}");
         assert_eq!(subscriptions_event(&[]), "{\"subscriptions\":{}}");
         assert_eq!(
             subscriptions_event(&[("heartbeats", vec!["heartbeats"]), ("level2", vec!["A", "B"])]),

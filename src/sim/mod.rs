@@ -57,11 +57,12 @@ mod token;
 
 pub use exchange::{
     CONNECTIONS_CLOSED_MAX, CONNECTIONS_OPEN_MAX, ConnectionId, Exchange, ExchangeConfig,
-    ExchangeCounts, INTERVALS_PER_ADVANCE_MAX, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX,
-    REQUEST_BYTES_MAX, Recording, SimFrame, TrueBbo, record,
+    ExchangeCounts, INTERVALS_PER_ADVANCE_MAX, QUEUE_BYTES_MAX, QUEUE_FRAMES_MAX, RATE_LIMITED,
+    REQUEST_BYTES_MAX, Recording, SimFrame, TrueBbo, VENUE_CONNECTIONS_PER_SECOND,
+    VENUE_MESSAGES_PER_SECOND, record,
 };
 pub use fault::{Delivery, FaultCounts, FaultPlan, FaultRates};
-pub use market::{Change, LEVELS_MAX, Market, ProductSpec, SCALE_MAX, TrueBook};
+pub use market::{Change, LEVELS_MAX, Market, Mood, ProductSpec, SCALE_MAX, TrueBook};
 pub use server::{Connections, Server, ServerConfig};
 #[cfg(feature = "auth")]
 pub use token::{PublicKey, TokenFault, TokenRules};

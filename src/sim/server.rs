@@ -284,12 +284,19 @@ impl Shared {
 
 /// Lets the exchange keep up with the clock.
 async fn pass_time(shared: Arc<Shared>) {
+    let mut tick = shared.tick.subscribe();
     loop {
+        tick.borrow_and_update();
         let due = shared.exchange().next_due();
-        sleep_until(shared.started + due).await;
-        let now = shared.now();
-        shared.exchange().advance(now);
-        shared.wake();
+        tokio::select! {
+            () = sleep_until(shared.started + due) => {
+                let now = shared.now();
+                shared.exchange().advance(now);
+                shared.wake();
+            }
+            // What somebody does to the exchange may bring the next change nearer.
+            changed = tick.changed() => if changed.is_err() { return },
+        }
     }
 }
 

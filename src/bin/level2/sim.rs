@@ -4,10 +4,10 @@ use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use level2::ProductId;
 use level2::sim::{
-    Delivery, ExchangeConfig, FaultPlan, ProductSpec, Server, ServerConfig, SimFrame, record,
+    Delivery, ExchangeConfig, FaultPlan, Mood, ProductSpec, Server, ServerConfig, SimFrame, record,
 };
 
 use crate::failure::{Failure, print};
@@ -38,6 +38,9 @@ pub(crate) struct SimArgs {
     /// Levels a side that each book keeps near (default: as many as fit the product)
     #[arg(long, value_name = "N")]
     levels: Option<usize>,
+    /// What happens on the markets
+    #[arg(long, value_enum, default_value_t)]
+    mood: MoodName,
     /// Decides every market and every fault
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -50,12 +53,44 @@ pub(crate) struct SimArgs {
     frames: Option<u64>,
 }
 
+/// A mood by its name on the command line.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum MoodName {
+    /// An ordinary hour, as recorded
+    #[default]
+    Measured,
+    /// Few changes, and the price hardly moves
+    Calm,
+    /// Many changes, and sweeps
+    Busy,
+    /// The price falls and jumps, and a side is empty at times
+    Crash,
+    /// Seconds between changes of a few levels
+    Illiquid,
+    /// Each of the others for a while
+    Changing,
+}
+
+impl From<MoodName> for Mood {
+    fn from(name: MoodName) -> Self {
+        match name {
+            MoodName::Measured => Self::Measured,
+            MoodName::Calm => Self::Calm,
+            MoodName::Busy => Self::Busy,
+            MoodName::Crash => Self::Crash,
+            MoodName::Illiquid => Self::Illiquid,
+            MoodName::Changing => Self::Changing,
+        }
+    }
+}
+
 /// Runs the exchange until it is told to stop, or prints a recording.
 pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     let exchange = ExchangeConfig {
         seed: args.seed,
         products: specs(args)?,
         truth_frames_max: TRUTH_FRAMES,
+        truth_changes_max: 0,
         ..ExchangeConfig::default()
     };
     let faults = FaultPlan::drops(args.drop_ppm).seed(args.seed);
@@ -111,7 +146,7 @@ fn print_frames(
 
 fn specs(args: &SimArgs) -> Result<Vec<ProductSpec>, Failure> {
     let specs = args.products.iter().map(|product| {
-        let spec = spec(product)?;
+        let spec = spec(product)?.mood(args.mood.into());
         Ok(match args.levels {
             Some(levels) => spec.levels(levels),
             None => spec,
