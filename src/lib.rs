@@ -81,6 +81,9 @@ pub mod session;
 pub mod sim;
 pub mod wire;
 
+#[cfg(all(test, feature = "auth", feature = "feed", feature = "sim"))]
+mod error_variants;
+
 pub use crate::bbo::{Bbo, BboReader};
 pub use crate::book::{Book, Depth, Level, Side};
 #[cfg(feature = "feed")]
