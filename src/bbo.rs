@@ -392,12 +392,15 @@ mod tests {
     /// A hot writer beside hot readers: every read is whole, and none goes back in time.
     #[test]
     fn concurrent_reads_are_whole_and_never_go_back() {
-        const PUBLICATIONS: u64 = 200_000;
+        const PUBLICATIONS: u64 = if cfg!(miri) { 200 } else { 100_000 };
+        const READERS: usize = 3;
+        /// Every so many publications one is taken back again.
+        const WITHDRAWN: u64 = 16;
 
         let epoch = Instant::now();
         let (mut publisher, reader) = bbo_channel(epoch);
         std::thread::scope(|scope| {
-            for _ in 0..2 {
+            for _ in 0..READERS {
                 let reader = reader.clone();
                 scope.spawn(move || {
                     let mut last = 0;
@@ -405,21 +408,33 @@ mod tests {
                         let Some(bbo) = reader.load() else { continue };
                         assert!(bbo.sequence >= last, "{} after {last}", bbo.sequence);
                         last = bbo.sequence;
-                        let (bid, ask) = (bbo.bid.unwrap(), bbo.ask.unwrap());
-                        assert_eq!(bid.price, last.into());
-                        assert_eq!(ask.price, (last + 1).into());
-                        assert_eq!(bbo.event_time, Some(UnixNanos::new(last)));
-                        assert_eq!(bbo.received, epoch + Duration::from_nanos(last));
+                        // Everything else in it is made of the number.
+                        let level = |price: u64, size: u64| {
+                            Some(Level { price: price.into(), size: size.into() })
+                        };
+                        let whole = Bbo {
+                            bid: level(last, 3 * last),
+                            ask: level(last + 1, 5 * last),
+                            sequence: last,
+                            connection: 7 * last,
+                            event_time: Some(UnixNanos::new(last)),
+                            received: epoch + Duration::from_nanos(last),
+                        };
+                        assert_eq!(bbo, whole);
                     }
                 });
             }
             for sequence in 1..=PUBLICATIONS {
                 let mut book = Book::new();
-                let price = |price: u64| number(&price.to_string());
-                book.set(Side::Bid, price(sequence), number("1")).unwrap();
-                book.set(Side::Ask, price(sequence + 1), number("1")).unwrap();
+                let count = |count: u64| number(&count.to_string());
+                book.set(Side::Bid, count(sequence), count(3 * sequence)).unwrap();
+                book.set(Side::Ask, count(sequence + 1), count(5 * sequence)).unwrap();
                 let received = epoch + Duration::from_nanos(sequence);
+                publisher.set_connection(7 * sequence);
                 publisher.publish(&book, sequence, Some(UnixNanos::new(sequence)), received);
+                if sequence % WITHDRAWN == 0 && sequence < PUBLICATIONS {
+                    publisher.withdraw();
+                }
             }
         });
     }
