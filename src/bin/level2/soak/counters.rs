@@ -68,7 +68,12 @@ impl Counters {
             ("frames received, and sent", stats.frames + stats.late, self.frames_sent()),
             ("frames that could not be read, and broken ones", stats.undecodable, broken),
             ("frames of another shape, and broken ones", stats.general_frames, broken),
-            ("counters that began again, and resets", stats.resets, faults.resets),
+            // The number 0 once more is a counter that began again, whatever brought it.
+            (
+                "counters that began again, and resets and frames that came twice or late",
+                stats.resets,
+                faults.resets + faults.duplicates + late,
+            ),
             (
                 "gaps, and frames that were lost, late, broken or counted anew",
                 stats.gaps,
