@@ -45,8 +45,8 @@ impl Phase {
             draw if draw < QUIET_TENTHS + ALONE_TENTHS => weights[rng.usize(0..KINDS)] = 1,
             _ => weights.fill_with(|| if rng.bool() { rng.u32(1..=10) } else { 0 }),
         }
-        // A counter that starts again right after its beginning, and whose number 0 is lost or late,
-        // looks like one that goes on: no client can tell, so none is asked to.
+        // A counter that starts again right after its beginning, and whose number 0 is lost or
+        // late, looks like one that goes on: no client can tell, so none is asked to.
         if weights[RESET] > 0 {
             (weights[DROP], weights[REORDER]) = (0, 0);
         }
