@@ -9,7 +9,8 @@
 //!   and without sockets.
 //! - [`record`]: the frames of one connection, for fixtures and benchmarks.
 //! - [`FaultPlan`]: seeded faults between the exchange and a client.
-//! - [`Server`]: all of it on a loopback socket.
+//! - [`Server`]: all of it on a loopback socket, `ws://` or `wss://`.
+//! - [`Script`]: what goes wrong at the sockets of a server, connection by connection.
 //!
 //! With the feature `auth` the exchange can also check tokens (`ExchangeConfig::tokens`).
 //!
@@ -46,6 +47,57 @@
 //! assert_eq!(truth.bid, exchange.true_book("BTC-USD").unwrap().best_bid());
 //! assert!(truth.bid < truth.ask);
 //! ```
+//!
+//! # A server that does wrong
+//!
+//! What a bot does when its connection breaks is seldom tried, because no venue breaks one on
+//! demand. A [`Script`] does: the first connection of this server is cut within a frame, the
+//! second is told to stay away, the third meets silence, and all later ones are served soundly.
+//! Here it is a [`Feed`](crate::feed::Feed) that has to come through; the bot under test may be
+//! anything that speaks WebSocket.
+//!
+#![cfg_attr(feature = "feed", doc = "```")]
+#![cfg_attr(not(feature = "feed"), doc = "```ignore")]
+//! use std::time::Duration;
+//!
+//! use level2::feed::{Feed, FeedConfig};
+//! use level2::session::{Disconnect, Event};
+//! use level2::sim::{Answer, Script, Server, ServerConfig, Step};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::start(ServerConfig {
+//!     scripts: vec![
+//!         Script::new([Step::Serve(5), Step::Bytes(vec![0x81, 100]), Step::Fin]),
+//!         Script::new([Step::Answer(Answer::status(429).header("Retry-After", "1"))]),
+//!         Script::new([Step::Serve(5), Step::Hold]),
+//!     ],
+//!     ..ServerConfig::default()
+//! })
+//! .await?;
+//!
+//! let mut config = FeedConfig::new(["BTC-USD".parse()?]);
+//! config.url = server.url();
+//! config.session.idle_timeout = Duration::from_millis(300);
+//! config.session.backoff_max = Duration::from_millis(50);
+//! config.session.max_retry_after = Duration::from_millis(100);
+//! let mut feed = Feed::new(config)?;
+//! let mut reasons = Vec::new();
+//! while reasons.len() < 3 {
+//!     if let Event::Disconnected { reason } = feed.next().await? {
+//!         // No reader finds a book that may be wrong.
+//!         assert!(feed.bbo("BTC-USD").unwrap().load().is_none());
+//!         reasons.push(reason);
+//!     }
+//! }
+//! assert!(matches!(reasons[0], Disconnect::Transport(_)));
+//! assert!(matches!(reasons[1], Disconnect::Rejected { status: 429, .. }));
+//! assert!(matches!(reasons[2], Disconnect::Idle(_)));
+//! feed.synced().await?;
+//! assert!(feed.bbo("BTC-USD").unwrap().load().is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 mod exchange;
 mod fault;
@@ -63,6 +115,8 @@ pub use exchange::{
 };
 pub use fault::{Delivery, FaultCounts, FaultPlan, FaultRates};
 pub use market::{Change, LEVELS_MAX, Market, Mood, ProductSpec, SCALE_MAX, TrueBook};
-pub use server::{Connections, Server, ServerConfig};
+pub use server::{Answer, Connections, Form, RawFrame, Script, Server, ServerConfig, Step, Writes};
+#[cfg(feature = "feed")]
+pub use server::{ServerTls, ServerTlsError};
 #[cfg(feature = "auth")]
 pub use token::{PublicKey, TokenFault, TokenRules};

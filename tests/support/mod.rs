@@ -35,6 +35,18 @@ pub(crate) fn busy_exchange(seed: u64) -> ExchangeConfig {
 
 pub(crate) const PRODUCTS: [&str; 3] = ["BTC-USD", "ETH-USD", "SOL-USD"];
 
+/// The address of servers that are reached through memory; nothing is dialled there.
+pub(crate) const NOWHERE: &str = "ws://localhost/";
+
+/// Checks that no reader finds a book.
+pub(crate) fn assert_withdrawn(feed: &Feed, when: &str) {
+    for name in PRODUCTS {
+        let bbo = feed.bbo(name).expect("it was asked for");
+        assert_eq!(bbo.load(), None, "{name} {when}");
+        assert!(feed.session().book(name).is_err(), "{name} {when}");
+    }
+}
+
 pub(crate) async fn start(config: ServerConfig) -> Server {
     Server::start(config).await.expect("a loopback port can be had")
 }

@@ -49,7 +49,7 @@ impl Authority {
     pub(crate) fn identity(&self, host: &str, validity: Validity) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf(host, validity).signed_by(&key, &self.issuer).unwrap();
-        Identity { certificate: certificate.der().clone(), key }
+        Identity { certificate: certificate.der().clone(), certificate_pem: certificate.pem(), key }
     }
 }
 
@@ -66,6 +66,7 @@ fn leaf(host: &str, validity: Validity) -> CertificateParams {
 /// What a server proves itself with.
 pub(crate) struct Identity {
     pub(crate) certificate: CertificateDer<'static>,
+    certificate_pem: String,
     key: KeyPair,
 }
 
@@ -73,7 +74,7 @@ impl Identity {
     pub(crate) fn self_signed(host: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = leaf(host, Validity::Sound).self_signed(&key).unwrap();
-        Self { certificate: certificate.der().clone(), key }
+        Self { certificate: certificate.der().clone(), certificate_pem: certificate.pem(), key }
     }
 
     /// A server that shows this certificate without having its key.
@@ -92,6 +93,11 @@ impl Identity {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// What a simulated exchange takes: its certificate and its key as PEM.
+    pub(crate) fn pem(&self) -> (String, String) {
+        (self.certificate_pem.clone(), self.key.serialize_pem())
     }
 
     pub(crate) fn acceptor(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsAcceptor {

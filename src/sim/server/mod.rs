@@ -1,32 +1,38 @@
 //! A loopback WebSocket server around the exchange.
 //!
 //! The server gives an [`Exchange`] real time and real sockets: one task per connection and one
-//! that lets time pass. Its clock is that of tokio, so a test may pause it.
+//! that lets time pass. Its clock is that of tokio, so a test may pause it. What goes wrong above
+//! the socket is a matter of a [`FaultPlan`], what goes wrong at the socket that of a [`Script`].
 
-use std::future::{Future, poll_fn};
+mod connection;
+mod raw_frame;
+mod script;
+mod stream;
+#[cfg(feature = "feed")]
+mod tls;
+
+use std::collections::VecDeque;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::http::header::DATE;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-use crate::sim::exchange::{ConnectionId, Exchange, ExchangeConfig, REQUEST_BYTES_MAX, SimFrame};
-use crate::sim::fault::{Delivery, FaultCounts, FaultPlan};
+use self::connection::serve;
+pub use self::raw_frame::RawFrame;
+pub use self::script::{Answer, Form, Script, Step, Writes};
+use self::stream::Stream;
+#[cfg(feature = "feed")]
+pub use self::tls::{ServerTls, ServerTlsError};
+use crate::sim::exchange::{ConnectionId, Exchange, ExchangeConfig, SimFrame};
+use crate::sim::fault::{FaultCounts, FaultPlan};
 
 /// How a [`Server`] is set up.
 #[derive(Debug, Clone)]
@@ -38,8 +44,14 @@ pub struct ServerConfig {
     /// The faults between the exchange and its clients; every connection gets a fork of its own.
     /// The default is none.
     pub faults: FaultPlan,
+    /// What goes wrong at the sockets: the first script is for the first connection that is
+    /// taken up, and so on. Connections beyond the last are served soundly. The default is none.
+    pub scripts: Vec<Script>,
     /// The most sockets served at a time; further ones are closed at once. The default is 256.
     pub connections_max: usize,
+    /// What to prove oneself with over `wss://`. The default is none: the server speaks `ws://`.
+    #[cfg(feature = "feed")]
+    pub tls: Option<ServerTls>,
 }
 
 impl Default for ServerConfig {
@@ -48,7 +60,10 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             exchange: ExchangeConfig::default(),
             faults: FaultPlan::none(),
+            scripts: Vec::new(),
             connections_max: 256,
+            #[cfg(feature = "feed")]
+            tls: None,
         }
     }
 }
@@ -56,6 +71,8 @@ impl Default for ServerConfig {
 /// How many connections a [`Server`] has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
+    /// Connections that were taken up, before any handshake, since the start.
+    pub dialed: u64,
     /// Connections whose WebSocket handshake succeeded since the start.
     pub accepted: u64,
     /// Those of them that are still there, stalled ones included.
@@ -108,9 +125,13 @@ impl Server {
                 version: 0,
                 counts: FaultCounts::default(),
             }),
+            scripts: Mutex::new(config.scripts.into()),
+            #[cfg(feature = "feed")]
+            tls: config.tls,
             started: Instant::now(),
             tick: watch::Sender::new(0),
             signal: watch::Sender::new(Signal { aborts: 0, shut: false }),
+            dialed: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             open: AtomicUsize::new(0),
         });
@@ -130,14 +151,20 @@ impl Server {
         self.local_addr
     }
 
-    /// The URL to connect to, such as `ws://127.0.0.1:40123`.
+    /// The URL to connect to, such as `ws://127.0.0.1:40123`, or with TLS, whose certificates name
+    /// hosts, `wss://localhost:40123`.
     #[must_use]
     pub fn url(&self) -> String {
+        #[cfg(feature = "feed")]
+        if self.shared.tls.is_some() {
+            return format!("wss://localhost:{}", self.local_addr.port());
+        }
         format!("ws://{}", self.local_addr)
     }
 
     /// Serves one stream that did not come from the server's own socket, such as a TLS stream or
-    /// one in memory. The future lasts as long as the connection.
+    /// one in memory. The future lasts as long as the connection. It takes the next script as any
+    /// connection does, and speaks no TLS.
     ///
     /// # Cancel safety
     ///
@@ -146,7 +173,13 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        serve(Arc::clone(&self.shared), stream)
+        serve(Arc::clone(&self.shared), Stream::given(stream), self.shared.next_script())
+    }
+
+    /// Adds a script behind those that no connection has taken yet: where there are none, the next
+    /// connection takes it.
+    pub fn push_script(&self, script: Script) {
+        self.shared.scripts().push_back(script);
     }
 
     /// Looks at the exchange or does something to it, and wakes the connections afterwards.
@@ -168,6 +201,7 @@ impl Server {
     #[must_use]
     pub fn connections(&self) -> Connections {
         Connections {
+            dialed: self.shared.dialed.load(Ordering::Relaxed),
             accepted: self.shared.accepted.load(Ordering::Relaxed),
             open: self.shared.open.load(Ordering::Relaxed),
         }
@@ -218,15 +252,21 @@ impl Drop for Server {
     }
 }
 
-/// What the tasks of a server share. The two locks are never held together, nor across an await.
+/// What the tasks of a server share. No two of the locks are ever held together, and none across
+/// an await.
 #[derive(Debug)]
 struct Shared {
     exchange: Mutex<Exchange>,
     faults: Mutex<Faults>,
+    /// Those that no connection has taken yet.
+    scripts: Mutex<VecDeque<Script>>,
+    #[cfg(feature = "feed")]
+    tls: Option<ServerTls>,
     started: Instant,
     /// Changes when there may be frames to send.
     tick: watch::Sender<u64>,
     signal: watch::Sender<Signal>,
+    dialed: AtomicU64,
     accepted: AtomicU64,
     open: AtomicUsize,
 }
@@ -253,6 +293,16 @@ impl Shared {
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scripts(&self) -> MutexGuard<'_, VecDeque<Script>> {
+        self.scripts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection up.
+    fn next_script(&self) -> Script {
+        self.dialed.fetch_add(1, Ordering::Relaxed);
+        self.scripts().pop_front().unwrap_or_default()
     }
 
     /// Real time since the start: the time of the exchange.
@@ -311,7 +361,8 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, connections_max: usi
                     // Without this option a small frame waits for the ack of the one before it.
                     // The socket works without it as well.
                     let _ = stream.set_nodelay(true);
-                    tasks.spawn(serve(Arc::clone(&shared), stream));
+                    let script = shared.next_script();
+                    tasks.spawn(serve(Arc::clone(&shared), Stream::tcp(stream), script));
                 }
                 Ok(_) => {}
                 // The system is short of something, sockets most likely: asking again at once
@@ -326,217 +377,22 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, connections_max: usi
     while tasks.join_next().await.is_some() {}
 }
 
-/// Serves one connection from its handshake to its end.
-async fn serve<S>(shared: Arc<Shared>, stream: S)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let mut signal = shared.signal.subscribe();
-    let before = *signal.borrow_and_update();
-    if before.shut {
-        return;
-    }
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(2 * REQUEST_BYTES_MAX))
-        .max_frame_size(Some(2 * REQUEST_BYTES_MAX));
-    // Clients judge their clocks by the exchange's, as they do by the venue's.
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + shared.unix_time());
-    #[allow(clippy::result_large_err)] // The type of the error is the library's.
-    let add_date = |_: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        if let Ok(date) = HeaderValue::try_from(date) {
-            response.headers_mut().insert(DATE, date);
-        }
-        Ok(response)
-    };
-    let handshake = accept_hdr_async_with_config(stream, add_date, Some(config));
-    let handshake = timeout(HANDSHAKE_TIMEOUT, handshake);
-    let mut socket = tokio::select! {
-        handshake = handshake => match handshake {
-            Ok(Ok(socket)) => socket,
-            _ => return,
-        },
-        _ = signal.changed() => return,
-    };
-    let mut session = Session::new(shared);
-    let ending = tokio::select! {
-        ending = session.run(&mut socket) => ending,
-        _ = signal.changed() => {
-            if signal.borrow().shut { Ending::Shut } else { Ending::Broken }
-        }
-    };
-    let close = match ending {
-        Ending::Broken => return,
-        Ending::Closed => None,
-        Ending::Shut => Some(CloseFrame { code: CloseCode::Away, reason: "shutdown".into() }),
-    };
-    // The end is near either way: a client that does not take the close frame goes without.
-    let _ = timeout(CLOSE_TIMEOUT, socket.close(close)).await;
-}
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// The socket is dropped as it is.
-    Broken,
-    /// The client closed; the close frame is answered.
-    Closed,
-    /// The server shuts down and says so.
-    Shut,
-}
-
-/// The exchange's end of one connection; dropping it disconnects.
-struct Session {
-    shared: Arc<Shared>,
-    id: ConnectionId,
-    ordinal: u64,
-    plan: FaultPlan,
-    plan_version: u64,
-    deliveries: Vec<Delivery>,
-}
-
-impl Session {
-    fn new(shared: Arc<Shared>) -> Self {
-        let id = shared.connect();
-        let ordinal = shared.accepted.fetch_add(1, Ordering::Relaxed);
-        shared.open.fetch_add(1, Ordering::Relaxed);
-        let (plan, plan_version) = {
-            let faults = shared.faults();
-            (faults.plan.fork(ordinal), faults.version)
-        };
-        Self { shared, id, ordinal, plan, plan_version, deliveries: Vec::new() }
-    }
-
-    /// Carries frames one way and requests the other until the connection ends.
-    async fn run<S>(&mut self, socket: &mut WebSocketStream<S>) -> Ending
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut tick = self.shared.tick.subscribe();
-        loop {
-            tick.borrow_and_update();
-            if let Some(ending) = self.send_queued(socket).await {
-                return ending;
-            }
-            if !self.shared.exchange().is_open(self.id) {
-                // The exchange lost patience. How the venue goes about it is not known; an
-                // abrupt end is the harder case for a client.
-                return Ending::Broken;
-            }
-            tokio::select! {
-                message = socket.next() => match message {
-                    Some(Ok(Message::Text(text))) => self.receive(&text),
-                    // The venue speaks text only; this will be answered as malformed.
-                    Some(Ok(Message::Binary(_))) => self.receive(""),
-                    Some(Ok(Message::Close(_))) => return Ending::Closed,
-                    Some(Ok(_)) => {}
-                    Some(Err(_)) | None => return Ending::Broken,
-                },
-                changed = tick.changed() => if changed.is_err() { return Ending::Broken },
-            }
-        }
-    }
-
-    fn receive(&self, text: &str) {
-        let now = self.shared.now();
-        self.shared.exchange().receive(self.id, now, text);
-    }
-
-    /// Sends what the exchange has queued, with faults. Returns the ending if there is one.
-    async fn send_queued<S>(&mut self, socket: &mut WebSocketStream<S>) -> Option<Ending>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        // The queue of the exchange is bounded, and so is this loop.
-        while let Some(frame) = self.shared.poll_frame(self.id) {
-            self.apply_faults(frame);
-            for delivery in std::mem::take(&mut self.deliveries) {
-                match delivery {
-                    Delivery::Text(bytes) => {
-                        let text =
-                            String::from_utf8(bytes).expect("a fault plan turns text into text");
-                        let sent = timeout(SEND_TIMEOUT, socket.send(Message::text(text)));
-                        if !matches!(sent.await, Ok(Ok(()))) {
-                            return Some(Ending::Broken);
-                        }
-                    }
-                    Delivery::Abort => return Some(Ending::Broken),
-                    Delivery::Stall => {
-                        self.stall(socket.get_mut()).await;
-                        return Some(Ending::Broken);
-                    }
-                    Delivery::ResetCounter => {
-                        self.shared.exchange().reset_counter(self.id);
-                    }
-                }
-            }
-        }
-        None
-    }
-
-    fn apply_faults(&mut self, frame: SimFrame) {
-        let mut faults = self.shared.faults();
-        if faults.version != self.plan_version {
-            self.plan.finish(&mut self.deliveries);
-            self.plan = faults.plan.fork(self.ordinal);
-            self.plan_version = faults.version;
-        }
-        self.plan.apply(frame, &mut self.deliveries);
-        faults.counts.add(&self.plan.take_counts());
-    }
-
-    /// Keeps the connection open in silence until the client leaves.
-    ///
-    /// The bytes of the client are read below the WebSocket, so that not even a ping is answered,
-    /// and thrown away, so that its leaving is noticed.
-    async fn stall<S: AsyncRead + Unpin>(&self, stream: &mut S) {
-        let mut tick = self.shared.tick.subscribe();
-        let mut bytes = [0; STALL_BUFFER_BYTES];
-        loop {
-            let read = poll_fn(|context| {
-                let mut buffer = ReadBuf::new(&mut bytes);
-                let polled = Pin::new(&mut *stream).poll_read(context, &mut buffer);
-                polled.map_ok(|()| buffer.filled().len())
-            });
-            tokio::select! {
-                read = read => if !matches!(read, Ok(1..)) { return },
-                changed = tick.changed() => {
-                    if changed.is_err() {
-                        return;
-                    }
-                    // What is queued meanwhile is lost, or the queue would overflow.
-                    while self.shared.poll_frame(self.id).is_some() {}
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.exchange().disconnect(self.id);
-        self.shared.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long a client may take for the handshake, and for one frame.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server tries to say goodbye to one client, and to all of them.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the server tries to say goodbye to all clients.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the server waits after the system refused it a socket.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
-const STALL_BUFFER_BYTES: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use futures_util::{SinkExt as _, StreamExt as _};
     use rust_decimal::Decimal;
     use serde_json::Value;
     use tokio::net::TcpStream;
-    use tokio_tungstenite::client_async;
-    use tokio_tungstenite::tungstenite::Error;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+    use tokio_tungstenite::tungstenite::{Error, Message};
+    use tokio_tungstenite::{WebSocketStream, client_async};
 
     use super::*;
     use crate::sim::{FaultRates, ProductSpec};
@@ -618,7 +474,7 @@ mod tests {
         }
         assert_eq!(snapshots, 2);
         assert!(heartbeats > 0);
-        assert_eq!(server.connections(), Connections { accepted: 1, open: 1 });
+        assert_eq!(server.connections(), Connections { dialed: 1, accepted: 1, open: 1 });
         client.close(None).await.unwrap();
         until(|| server.connections().open == 0).await;
         assert_eq!(server.newest_connection(), None);
@@ -733,5 +589,67 @@ mod tests {
         let stream = TcpStream::connect(server.local_addr()).await.unwrap();
         assert!(soon(client_async(server.url(), stream)).await.is_err());
         assert_eq!(server.connections().accepted, 1);
+    }
+
+    /// Reads what a server says on one connection until it ends.
+    async fn ending(server: &Server) -> (u64, Result<Option<Message>, Error>) {
+        let mut client = client(server).await;
+        let mut frames = 0;
+        loop {
+            match soon(client.next()).await {
+                Some(Ok(Message::Text(_))) => frames += 1,
+                end => return (frames, end.transpose()),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_take_scripts_in_order_and_are_served_soundly_after_the_last() {
+        let server = ServerConfig {
+            scripts: vec![Script::new([Step::Serve(7), Step::Fin]), Script::new([])],
+            ..config()
+        };
+        let server = Server::start(server).await.unwrap();
+        let (frames, end) = ending(&server).await;
+        assert_eq!(frames, 7);
+        assert!(matches!(end, Err(Error::Protocol(_))), "{end:?}");
+
+        let mut second = client(&server).await;
+        for sequence in 0..40 {
+            assert_eq!(frame(&mut second).await["sequence_num"], sequence);
+        }
+        server.push_script(Script::new([Step::Serve(3), Step::Frame(RawFrame::close(1_006, ""))]));
+        let (frames, end) = ending(&server).await;
+        assert_eq!(frames, 3);
+        assert!(matches!(end, Ok(Some(Message::Close(Some(_))))), "{end:?}");
+        let mut fourth = client(&server).await;
+        assert_eq!(frame(&mut fourth).await["sequence_num"], 0);
+        assert_eq!(server.connections(), Connections { dialed: 4, accepted: 4, open: 2 });
+    }
+
+    #[tokio::test]
+    async fn frames_after_a_pause_are_those_that_waited() {
+        let steps = [Step::Requests(2), Step::Pause(Duration::from_millis(50)), Step::Serve(20)];
+        let steps = steps.into_iter().chain([Step::Form(Form::Binary)]);
+        let server = ServerConfig { scripts: vec![Script::new(steps)], ..config() };
+        let server = Server::start(server).await.unwrap();
+        let mut client = client(&server).await;
+        for sequence in 0..20 {
+            assert_eq!(frame(&mut client).await["sequence_num"], sequence);
+        }
+        let next = soon(client.next()).await;
+        assert!(matches!(next, Some(Ok(Message::Binary(_)))), "{next:?}");
+    }
+
+    #[tokio::test]
+    async fn shutting_down_ends_a_connection_that_is_held() {
+        let scripts = vec![Script::new([Step::Serve(1), Step::Hold])];
+        let server = Server::start(ServerConfig { scripts, ..config() }).await.unwrap();
+        let mut client = client(&server).await;
+        frame(&mut client).await;
+        let reading = tokio::spawn(async move { soon(client.next()).await });
+        soon(server.shutdown()).await;
+        let end = reading.await.unwrap();
+        assert!(matches!(end, Some(Ok(Message::Close(Some(_))))), "{end:?}");
     }
 }
