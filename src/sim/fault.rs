@@ -7,7 +7,8 @@
 //!
 //! The wire carries no checksum, so a digit that silently becomes another digit is beyond any
 //! client. Damage done here can always be found: a garbled frame is no longer JSON, or it has a
-//! price, a size or a side that is none; a truncated one is no longer JSON.
+//! price, a size or a side that is none; a truncated one and the parts of a split one are no
+//! longer JSON.
 
 use fastrand::Rng;
 
@@ -36,6 +37,8 @@ pub struct FaultRates {
     pub stall_ppm: u32,
     /// The counter of the connection begins again at zero after this frame.
     pub reset_ppm: u32,
+    /// The frame arrives in two parts, as if they were two frames.
+    pub split_ppm: u32,
 }
 
 /// How often each fault has struck.
@@ -59,6 +62,8 @@ pub struct FaultCounts {
     pub stalls: u64,
     /// Counters begun again.
     pub resets: u64,
+    /// Frames that arrived in two parts.
+    pub splits: u64,
 }
 
 impl FaultCounts {
@@ -73,6 +78,7 @@ impl FaultCounts {
             + self.aborts
             + self.stalls
             + self.resets
+            + self.splits
     }
 
     /// Adds the counts of another plan to these.
@@ -86,6 +92,7 @@ impl FaultCounts {
         self.aborts += other.aborts;
         self.stalls += other.stalls;
         self.resets += other.resets;
+        self.splits += other.splits;
     }
 }
 
@@ -101,6 +108,31 @@ pub enum Delivery {
     /// Call [`Exchange::reset_counter`](crate::sim::Exchange::reset_counter) for this connection.
     /// The exchange does it so that its truth goes by the numbers the client sees.
     ResetCounter,
+}
+
+/// What became of a frame, with what is known of where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// These bytes arrive.
+    Text(Arrival),
+    /// As [`Delivery::Abort`].
+    Abort,
+    /// As [`Delivery::Stall`].
+    Stall,
+    /// As [`Delivery::ResetCounter`].
+    ResetCounter,
+}
+
+/// A frame, or what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Arrival {
+    pub(super) bytes: Vec<u8>,
+    /// The number of the frame as it was sent.
+    pub(super) sequence: Option<u64>,
+    /// What the frame was tagged with.
+    pub(super) epoch: u64,
+    /// Whether every byte is as it was sent.
+    pub(super) is_intact: bool,
 }
 
 /// A seeded source of faults for the frames of one connection.
@@ -123,7 +155,7 @@ pub struct FaultPlan {
     rates: FaultRates,
     rng: Rng,
     /// The text that waits for the next frame to overtake it.
-    overtaken: Option<String>,
+    overtaken: Option<(SimFrame, u64)>,
     counts: FaultCounts,
 }
 
@@ -164,6 +196,7 @@ impl FaultPlan {
             abort_ppm: 400,
             stall_ppm: 200,
             reset_ppm: 400,
+            split_ppm: 0,
         };
         Self::new(seed, rates)
     }
@@ -187,53 +220,75 @@ impl FaultPlan {
     /// A frame that is to be overtaken comes out with the next one. After [`Delivery::Abort`] or
     /// [`Delivery::Stall`] the connection is dead and further frames should not be applied.
     pub fn apply(&mut self, frame: SimFrame, out: &mut Vec<Delivery>) {
+        let mut fates = Vec::new();
+        self.strike(frame, 0, &mut fates);
+        out.extend(fates.into_iter().map(|fate| match fate {
+            Fate::Text(arrival) => Delivery::Text(arrival.bytes),
+            Fate::Abort => Delivery::Abort,
+            Fate::Stall => Delivery::Stall,
+            Fate::ResetCounter => Delivery::ResetCounter,
+        }));
+    }
+
+    /// As [`apply`](Self::apply), and tells of every text where it came from: the number of its
+    /// frame, and in which use of the counter, `epoch`.
+    pub(super) fn strike(&mut self, frame: SimFrame, epoch: u64, out: &mut Vec<Fate>) {
         self.counts.frames += 1;
         let overtaken = self.overtaken.take();
         match self.draw() {
-            Fault::None => out.push(text(frame.text)),
+            Fault::None => out.push(intact((frame, epoch))),
             Fault::Drop => self.counts.drops += 1,
             Fault::Duplicate => {
                 self.counts.duplicates += 1;
-                out.push(text(frame.text.clone()));
-                out.push(text(frame.text));
+                out.push(intact((frame.clone(), epoch)));
+                out.push(intact((frame, epoch)));
             }
             // A frame that overtakes is not overtaken itself: the swap is of two neighbours.
-            Fault::Reorder if overtaken.is_some() => out.push(text(frame.text)),
+            Fault::Reorder if overtaken.is_some() => out.push(intact((frame, epoch))),
             Fault::Reorder => {
                 self.counts.reorders += 1;
-                self.overtaken = Some(frame.text);
+                self.overtaken = Some((frame, epoch));
             }
             Fault::Garble => {
-                let garbled = garble(&mut self.rng, frame.text);
-                self.counts.garbles += u64::from(garbled.1);
-                out.push(text(garbled.0));
+                let (text, is_garbled) = garble(&mut self.rng, frame.text);
+                self.counts.garbles += u64::from(is_garbled);
+                out.push(arrival(text, (frame.sequence, epoch), !is_garbled));
             }
             Fault::Truncate => {
                 self.counts.truncates += 1;
-                out.push(text(truncate(&mut self.rng, frame.text)));
+                let text = truncate(&mut self.rng, frame.text);
+                out.push(arrival(text, (frame.sequence, epoch), false));
+            }
+            Fault::Split => {
+                self.counts.splits += 1;
+                let mut first = frame.text;
+                let second = first.split_off(cut(&mut self.rng, &first));
+                out.push(arrival(first, (frame.sequence, epoch), false));
+                out.push(arrival(second, (frame.sequence, epoch), false));
             }
             Fault::Abort => {
                 self.counts.aborts += 1;
-                out.push(Delivery::Abort);
+                out.push(Fate::Abort);
                 return;
             }
             Fault::Stall => {
                 self.counts.stalls += 1;
-                out.push(Delivery::Stall);
+                out.push(Fate::Stall);
                 return;
             }
             Fault::Reset => {
                 self.counts.resets += 1;
-                out.push(text(frame.text));
-                out.push(Delivery::ResetCounter);
+                out.push(intact((frame, epoch)));
+                out.push(Fate::ResetCounter);
             }
         }
-        out.extend(overtaken.map(text));
+        out.extend(overtaken.map(intact));
     }
 
     /// Appends the frame that waits to be overtaken, if there is one: no other will come.
     pub fn finish(&mut self, out: &mut Vec<Delivery>) {
-        out.extend(self.overtaken.take().map(text));
+        let overtaken = self.overtaken.take();
+        out.extend(overtaken.map(|(frame, _)| Delivery::Text(frame.text.into_bytes())));
     }
 
     /// The rates of this plan.
@@ -266,6 +321,7 @@ impl FaultPlan {
             (rates.abort_ppm, Fault::Abort),
             (rates.stall_ppm, Fault::Stall),
             (rates.reset_ppm, Fault::Reset),
+            (rates.split_ppm, Fault::Split),
         ] {
             end += u64::from(ppm);
             if draw < end {
@@ -286,10 +342,15 @@ enum Fault {
     Abort,
     Stall,
     Reset,
+    Split,
 }
 
-fn text(text: String) -> Delivery {
-    Delivery::Text(text.into_bytes())
+fn intact((frame, epoch): (SimFrame, u64)) -> Fate {
+    arrival(frame.text, (frame.sequence, epoch), true)
+}
+
+fn arrival(text: String, (sequence, epoch): (Option<u64>, u64), is_intact: bool) -> Fate {
+    Fate::Text(Arrival { bytes: text.into_bytes(), sequence, epoch, is_intact })
 }
 
 /// Overwrites one to three bytes where it shows, and tells whether there was such a byte.
@@ -334,12 +395,17 @@ fn weak_bytes(text: &str) -> Vec<usize> {
 
 /// Cuts the text somewhere before its last byte. JSON is never whole before its last brace.
 fn truncate(rng: &mut Rng, mut text: String) -> String {
+    text.truncate(cut(rng, &text));
+    text
+}
+
+/// Draws a place before the last byte.
+fn cut(rng: &mut Rng, text: &str) -> usize {
     let mut end = rng.u64(0..text.len().max(1) as u64) as usize;
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text.truncate(end);
-    text
+    end
 }
 
 /// The byte written over others: it has no place in JSON outside strings, in numbers or in sides.
@@ -376,6 +442,10 @@ mod tests {
             plan.apply(frame, &mut out);
         }
         (out, plan.counts())
+    }
+
+    fn text(text: String) -> Delivery {
+        Delivery::Text(text.into_bytes())
     }
 
     fn only(set: impl FnOnce(&mut FaultRates)) -> FaultPlan {
@@ -452,6 +522,18 @@ mod tests {
                     assert!(is_broken(bytes), "seed {seed}: {shown}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn split_frames_come_in_two_parts_that_are_none() {
+        let (out, counts) = run(only(|rates| rates.split_ppm = 1_000_000));
+        let frames = frames();
+        assert_eq!(counts.splits, frames.len() as u64);
+        for (parts, frame) in out.chunks_exact(2).zip(frames) {
+            let [Delivery::Text(first), Delivery::Text(second)] = parts else { panic!("{parts:?}") };
+            assert!(is_broken(first) && is_broken(second));
+            assert_eq!([&first[..], &second[..]].concat(), frame.text.as_bytes());
         }
     }
 

@@ -9,6 +9,7 @@
 //!   and without sockets.
 //! - [`record`]: the frames of one connection, for fixtures and benchmarks.
 //! - [`FaultPlan`]: seeded faults between the exchange and a client.
+//! - [`Link`]: the network between the exchange and one client, in virtual time.
 //! - [`Server`]: all of it on a loopback socket, `ws://` or `wss://`.
 //! - [`Script`]: what goes wrong at the sockets of a server, connection by connection.
 //!
@@ -102,6 +103,7 @@
 mod exchange;
 mod fault;
 mod frame;
+mod link;
 mod market;
 mod server;
 #[cfg(feature = "auth")]
@@ -114,6 +116,9 @@ pub use exchange::{
     VENUE_MESSAGES_PER_SECOND, record,
 };
 pub use fault::{Delivery, FaultCounts, FaultPlan, FaultRates};
+pub use link::{
+    CLOSE_CODES, Link, LinkCounts, LinkEvent, LinkMessage, LinkRates, Mark, REJECTIONS,
+};
 pub use market::{Change, LEVELS_MAX, Market, Mood, ProductSpec, SCALE_MAX, TrueBook};
 pub use server::{Answer, Connections, Form, RawFrame, Script, Server, ServerConfig, Step, Writes};
 #[cfg(feature = "feed")]

@@ -1,0 +1,638 @@
+//! The network between one client and the exchange, in virtual time.
+//!
+//! A [`Link`] is everything between a session and the exchange: dials that fail or are never
+//! answered, latency, frames that are lost or damaged on the way, silence, partitions, closing
+//! codes. It has no socket and no clock. What comes out of it is what a socket would report, so
+//! that it can be handed to a [`Session`](crate::session::Session) as it is; and it tells of every
+//! message whether it is as it was sent, which no socket can, so that a test knows what its client
+//! ought to notice.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use crate::session::{DialStage, Disconnect};
+use crate::sim::exchange::{ConnectionId, Exchange};
+use crate::sim::fault::{Arrival, Fate, FaultCounts, FaultPlan, FaultRates};
+
+/// How the network behaves: what strikes how often, and for how long.
+///
+/// What is given in parts per million is per frame of the exchange, but for dials, where it is per
+/// dial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkRates {
+    /// What happens to single frames.
+    pub faults: FaultRates,
+    /// The shortest and the longest time that a message or a dial takes; each draws its own. The
+    /// order of messages stays. The default is 1 ms to 40 ms.
+    pub latency: (Duration, Duration),
+    /// From this frame on nothing reaches the client for a while; then everything does at once.
+    pub clog_ppm: u32,
+    /// The longest such time. The default is 3 s.
+    pub clog_max: Duration,
+    /// From this frame on nothing gets through either way for a while; then everything does. Dials
+    /// made meanwhile are never answered, and the exchange does not learn that the client hung up.
+    pub partition_ppm: u32,
+    /// The longest such time. The default is 15 s.
+    pub partition_max: Duration,
+    /// The venue closes the connection after this frame, with a code of [`CLOSE_CODES`] or none.
+    pub close_ppm: u32,
+    /// A dial is refused.
+    pub dial_refused_ppm: u32,
+    /// A dial is answered by an HTTP status of [`REJECTIONS`].
+    pub dial_rejected_ppm: u32,
+    /// A dial is never answered.
+    pub dial_lost_ppm: u32,
+}
+
+impl Default for LinkRates {
+    fn default() -> Self {
+        Self {
+            faults: FaultRates::default(),
+            latency: (Duration::from_millis(1), Duration::from_millis(40)),
+            clog_ppm: 0,
+            clog_max: Duration::from_secs(3),
+            partition_ppm: 0,
+            partition_max: Duration::from_secs(15),
+            close_ppm: 0,
+            dial_refused_ppm: 0,
+            dial_rejected_ppm: 0,
+            dial_lost_ppm: 0,
+        }
+    }
+}
+
+impl LinkRates {
+    /// Draws from a seed which kinds of fault strike and how often, as a swarm of tests should:
+    /// one seed in eight has none, two have one kind alone, the others several, each at a rate of
+    /// its own.
+    #[must_use]
+    pub fn swarm(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let mut rates = Self::default();
+        let slow = Duration::from_millis(rng.u64(0..=SLOWEST_MS));
+        rates.latency.1 = rates.latency.1.max(slow);
+        let kinds = rates.kinds().len();
+        let (kind_of_seed, only) = (rng.usize(0..8), rng.usize(0..kinds));
+        for (kind, (ppm, most)) in rates.kinds().into_iter().enumerate() {
+            let is_on = match kind_of_seed {
+                0 => false,
+                1 | 2 => kind == only,
+                _ => rng.bool(),
+            };
+            // Each is drawn, so that the kinds that are on do not depend on those that are off.
+            let drawn = rng.u32(1..=most);
+            *ppm = if is_on { drawn } else { 0 };
+        }
+        rates
+    }
+
+    /// Every rate, and the most that a swarm draws. What breaks the whole connection is rarer, or
+    /// there would be nothing else.
+    fn kinds(&mut self) -> [(&mut u32, u32); 15] {
+        let faults = &mut self.faults;
+        [
+            (&mut faults.drop_ppm, 30_000),
+            (&mut faults.duplicate_ppm, 50_000),
+            (&mut faults.reorder_ppm, 30_000),
+            (&mut faults.garble_ppm, 30_000),
+            (&mut faults.truncate_ppm, 20_000),
+            (&mut faults.abort_ppm, 6_000),
+            (&mut faults.stall_ppm, 4_000),
+            (&mut faults.reset_ppm, 8_000),
+            (&mut faults.split_ppm, 20_000),
+            (&mut self.clog_ppm, 5_000),
+            (&mut self.partition_ppm, 2_000),
+            (&mut self.close_ppm, 6_000),
+            (&mut self.dial_refused_ppm, 500_000),
+            (&mut self.dial_rejected_ppm, 200_000),
+            (&mut self.dial_lost_ppm, 100_000),
+        ]
+    }
+}
+
+/// What a [`Link`] has done since its start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LinkCounts {
+    /// What happened to single frames.
+    pub faults: FaultCounts,
+    /// Times in which nothing reached the client.
+    pub clogs: u64,
+    /// Times in which nothing got through either way.
+    pub partitions: u64,
+    /// Connections closed by the venue with a code, or with none.
+    pub closes: u64,
+    /// Dials, those that failed included.
+    pub dials: u64,
+    /// Dials that were refused.
+    pub dials_refused: u64,
+    /// Dials that were answered by an HTTP status.
+    pub dials_rejected: u64,
+    /// Dials that were never answered.
+    pub dials_lost: u64,
+}
+
+impl LinkCounts {
+    /// How many faults of any kind there were.
+    #[must_use]
+    pub fn faults(&self) -> u64 {
+        let Self { faults, clogs, partitions, closes, dials: _, .. } = *self;
+        let dials = self.dials_refused + self.dials_rejected + self.dials_lost;
+        faults.faults() + clogs + partitions + closes + dials
+    }
+
+    /// Adds the counts of another link to these.
+    pub fn add(&mut self, other: &Self) {
+        self.faults.add(&other.faults);
+        self.clogs += other.clogs;
+        self.partitions += other.partitions;
+        self.closes += other.closes;
+        self.dials += other.dials;
+        self.dials_refused += other.dials_refused;
+        self.dials_rejected += other.dials_rejected;
+        self.dials_lost += other.dials_lost;
+    }
+}
+
+/// Which use of which number: how often the counter of the connection had begun again, and the
+/// number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// How often the counter had begun again.
+    pub epoch: u64,
+    /// The `sequence_num`.
+    pub sequence: u64,
+}
+
+/// A message as it arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkMessage {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Which frame of the exchange it is, or was; `None` for those without a number.
+    pub mark: Option<Mark>,
+    /// Whether every byte is as it was sent.
+    pub is_intact: bool,
+}
+
+/// What a socket would report to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // These are the inputs of a session that a socket makes.
+pub enum LinkEvent {
+    /// The dial succeeded.
+    Opened,
+    /// A message came.
+    Message(LinkMessage),
+    /// The connection ended, or the dial failed.
+    Closed(Disconnect),
+}
+
+/// The network between one client and the exchange; one connection at a time.
+///
+/// Times are [`Duration`]s since the start of the exchange and must not run backwards.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use level2::session::{Input, Output, Session, SessionConfig};
+/// use level2::sim::{Exchange, ExchangeConfig, Link, LinkEvent, LinkRates};
+///
+/// let start = Instant::now();
+/// let mut exchange = Exchange::new(ExchangeConfig::default());
+/// let mut link = Link::new(7, LinkRates::swarm(7));
+/// let mut session = Session::new(SessionConfig::new(["BTC-USD".parse()?]), start);
+///
+/// // Ten seconds, in steps of a millisecond; none of them is waited for.
+/// for now in (0..10_000).map(Duration::from_millis) {
+///     exchange.advance(now);
+///     while let Some(event) = link.poll(&mut exchange, now) {
+///         let input = match &event {
+///             LinkEvent::Opened => Input::Opened,
+///             LinkEvent::Message(message) => Input::Message(&message.bytes),
+///             LinkEvent::Closed(reason) => Input::Closed(reason.clone()),
+///         };
+///         session.handle(start + now, input);
+///     }
+///     loop {
+///         match session.poll(start + now) {
+///             Output::Connect => link.dial(now),
+///             Output::Disconnect => link.hang_up(&mut exchange, now),
+///             Output::Send(request) => link.send(now, request.encode(None)),
+///             Output::Wait(_) => break,
+///             _ => {}
+///         }
+///     }
+/// }
+/// assert!(link.counts().dials > 0);
+/// # Ok::<(), level2::wire::ProductIdError>(())
+/// ```
+#[derive(Debug)]
+pub struct Link {
+    seed: u64,
+    rng: Rng,
+    rates: LinkRates,
+    state: State,
+    clogged_until: Duration,
+    partitioned_until: Duration,
+    /// Connections that the client has dropped, and the exchange does not know it yet.
+    ghosts: VecDeque<(Duration, ConnectionId)>,
+    counts: LinkCounts,
+    fates: Vec<Fate>,
+}
+
+impl Link {
+    /// A network without a connection. The same seed and the same calls give the same faults.
+    #[must_use]
+    pub fn new(seed: u64, rates: LinkRates) -> Self {
+        Self {
+            seed,
+            rng: Rng::with_seed(seed),
+            rates,
+            state: State::Down,
+            clogged_until: Duration::ZERO,
+            partitioned_until: Duration::ZERO,
+            ghosts: VecDeque::new(),
+            counts: LinkCounts::default(),
+            fates: Vec::new(),
+        }
+    }
+
+    /// Begins to dial; [`poll`](Self::poll) tells what comes of it, if anything does.
+    ///
+    /// # Panics
+    ///
+    /// If there is a connection or a dial already: a client has one at a time.
+    pub fn dial(&mut self, now: Duration) {
+        assert!(matches!(self.state, State::Down), "expected no connection or dial before a dial");
+        self.counts.dials += 1;
+        let rates = self.rates;
+        let outcome = if self.strikes(rates.dial_refused_ppm) {
+            self.counts.dials_refused += 1;
+            let (stage, error) = (DialStage::Tcp, "connection refused".into());
+            Some(Err(Disconnect::NotConnected { stage, error }))
+        } else if self.strikes(rates.dial_rejected_ppm) {
+            self.counts.dials_rejected += 1;
+            let (status, retry_after) = REJECTIONS[self.rng.usize(0..REJECTIONS.len())];
+            let retry_after = retry_after.map(Duration::from_secs);
+            Some(Err(Disconnect::Rejected { status, retry_after }))
+        } else if self.strikes(rates.dial_lost_ppm) || now < self.partitioned_until {
+            self.counts.dials_lost += 1;
+            None
+        } else {
+            Some(Ok(()))
+        };
+        let at = now + self.draw_latency();
+        self.state = State::Dialing(outcome.map(|outcome| (at, outcome)));
+    }
+
+    /// Sends a message to the exchange. Without a connection it is lost.
+    pub fn send(&mut self, now: Duration, text: String) {
+        let at = (now + self.draw_latency()).max(self.partitioned_until);
+        if let State::Open(wire) = &mut self.state
+            && wire.up.len() < REQUESTS_MAX
+        {
+            let after = wire.up.back().map_or(at, |(last, _)| at.max(*last));
+            wire.up.push_back((after, text));
+        }
+    }
+
+    /// Drops the connection, or the dial that is under way. What was on its way is lost.
+    pub fn hang_up(&mut self, exchange: &mut Exchange, now: Duration) {
+        if let State::Open(mut wire) = std::mem::replace(&mut self.state, State::Down) {
+            self.counts.faults.add(&wire.plan.take_counts());
+            if now < self.partitioned_until {
+                self.ghosts.push_back((self.partitioned_until, wire.id));
+            } else {
+                exchange.disconnect(wire.id);
+            }
+        }
+    }
+
+    /// Carries what is due by `now` in both directions and returns the next thing that the client
+    /// notices. Call it until it returns `None`.
+    ///
+    /// The exchange should have been [advanced](Exchange::advance) to `now`.
+    pub fn poll(&mut self, exchange: &mut Exchange, now: Duration) -> Option<LinkEvent> {
+        while self.ghosts.front().is_some_and(|(until, _)| *until <= now) {
+            let (_, id) = self.ghosts.pop_front()?;
+            exchange.disconnect(id);
+        }
+        match &mut self.state {
+            State::Down | State::Dialing(None) => None,
+            State::Dialing(Some((at, _))) if *at > now => None,
+            State::Dialing(outcome) => {
+                let (_, outcome) = outcome.take()?;
+                Some(self.finish_dial(exchange, outcome))
+            }
+            State::Open(_) => {
+                self.carry_up(exchange, now);
+                self.carry_down(exchange, now);
+                self.arrive(exchange, now)
+            }
+        }
+    }
+
+    /// When [`poll`](Self::poll) may next have something to do, as far as it is known without the
+    /// exchange.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        let ghosts = self.ghosts.front().map(|(until, _)| *until);
+        let state = match &self.state {
+            State::Down => None,
+            State::Dialing(outcome) => outcome.as_ref().map(|(at, _)| *at),
+            State::Open(wire) => {
+                let up = wire.up.front().map(|(at, _)| *at);
+                let down = wire.down.front().map(|(at, _)| *at);
+                up.into_iter().chain(down).min()
+            }
+        };
+        ghosts.into_iter().chain(state).min()
+    }
+
+    /// The connection of the exchange, if the client has one that the exchange knows.
+    #[must_use]
+    pub fn connection(&self) -> Option<ConnectionId> {
+        match &self.state {
+            State::Open(wire) => Some(wire.id),
+            State::Down | State::Dialing(_) => None,
+        }
+    }
+
+    /// The newest number that the exchange has used on this connection for a frame that the link
+    /// has taken in, whatever became of it.
+    #[must_use]
+    pub fn newest_sent(&self) -> Option<Mark> {
+        match &self.state {
+            State::Open(wire) => wire.newest_sent,
+            State::Down | State::Dialing(_) => None,
+        }
+    }
+
+    /// Replaces what strikes how often. What has struck already goes on to its end: a silence for
+    /// as long as the connection, a partition for as long as it was to last.
+    pub fn set_rates(&mut self, rates: LinkRates) {
+        self.rates = rates;
+        if let State::Open(wire) = &mut self.state {
+            self.counts.faults.add(&wire.plan.take_counts());
+            wire.plan = FaultPlan::new(self.seed, rates.faults).fork(self.counts.dials);
+        }
+    }
+
+    /// Begins a partition that lasts until this moment: nothing gets through either way.
+    pub fn partition(&mut self, until: Duration) {
+        self.counts.partitions += 1;
+        self.partitioned_until = self.partitioned_until.max(until);
+        if let State::Open(wire) = &mut self.state {
+            // What is on its way is sent again once the network is whole.
+            wire.hold_back(until);
+        }
+        if let State::Dialing(outcome) = &mut self.state {
+            *outcome = None;
+        }
+    }
+
+    /// The moment at which the last partition ends.
+    #[must_use]
+    pub fn partitioned_until(&self) -> Duration {
+        self.partitioned_until
+    }
+
+    /// What this link has done so far.
+    #[must_use]
+    pub fn counts(&self) -> LinkCounts {
+        let mut counts = self.counts;
+        if let State::Open(wire) = &self.state {
+            counts.faults.add(&wire.plan.counts());
+        }
+        counts
+    }
+
+    fn finish_dial(
+        &mut self,
+        exchange: &mut Exchange,
+        outcome: Result<(), Disconnect>,
+    ) -> LinkEvent {
+        match outcome {
+            Ok(()) => {
+                let plan = FaultPlan::new(self.seed, self.rates.faults).fork(self.counts.dials);
+                self.state = State::Open(Box::new(Wire::new(exchange.connect(), plan)));
+                LinkEvent::Opened
+            }
+            Err(reason) => {
+                self.state = State::Down;
+                LinkEvent::Closed(reason)
+            }
+        }
+    }
+
+    /// Hands the exchange the requests that have arrived there.
+    fn carry_up(&mut self, exchange: &mut Exchange, now: Duration) {
+        let State::Open(wire) = &mut self.state else { return };
+        while wire.up.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, text)) = wire.up.pop_front()
+        {
+            exchange.receive(wire.id, now, &text);
+        }
+    }
+
+    /// Takes what the exchange has sent through the faults onto the wire.
+    fn carry_down(&mut self, exchange: &mut Exchange, now: Duration) {
+        loop {
+            let State::Open(wire) = &mut self.state else { return };
+            // A client that does not read fills the wire, and then the queue of the exchange.
+            if wire.has_ended || wire.down.len() >= MESSAGES_MAX {
+                return;
+            }
+            let Some(frame) = exchange.poll_frame(wire.id) else { break };
+            let mark = frame.sequence.map(|sequence| wire.mark(sequence));
+            wire.newest_sent = mark.or(wire.newest_sent);
+            let mut fates = std::mem::take(&mut self.fates);
+            // A counter that begins again and then loses its zero cannot be told from one that
+            // goes on, when it had only just begun: no client could. All else may happen.
+            let epoch = mark.map_or(0, |mark| mark.epoch);
+            if epoch > 0 && frame.sequence == Some(0) {
+                let (bytes, sequence) = (frame.text.into_bytes(), frame.sequence);
+                fates.push(Fate::Text(Arrival { bytes, sequence, epoch, is_intact: true }));
+            } else {
+                wire.plan.strike(frame, epoch, &mut fates);
+            }
+            for fate in fates.drain(..) {
+                self.lay(exchange, now, fate);
+            }
+            self.fates = fates;
+            self.strike_connection(exchange, now);
+        }
+        if let State::Open(wire) = &mut self.state
+            && !exchange.is_open(wire.id)
+        {
+            wire.end(now, Disconnect::Transport("connection reset".into()));
+        }
+    }
+
+    /// Lays one message, or the end of the connection, onto the wire.
+    fn lay(&mut self, exchange: &mut Exchange, now: Duration, fate: Fate) {
+        let latency = self.draw_latency();
+        let held = self.clogged_until.max(self.partitioned_until);
+        let State::Open(wire) = &mut self.state else { return };
+        match fate {
+            Fate::Text(Arrival { bytes, sequence, epoch, is_intact }) if !wire.has_ended => {
+                let mark = sequence.map(|sequence| Mark { epoch, sequence });
+                let message = LinkMessage { bytes, mark, is_intact };
+                let at = (now + latency).max(held).max(wire.last_down);
+                wire.last_down = at;
+                wire.down.push_back((at, LinkEvent::Message(message)));
+            }
+            Fate::Text(_) => {}
+            Fate::Abort => {
+                exchange.disconnect(wire.id);
+                wire.end(now + latency, Disconnect::Transport("connection reset".into()));
+            }
+            // The exchange goes on sending; nothing of it arrives.
+            Fate::Stall => wire.has_ended = true,
+            Fate::ResetCounter => exchange.reset_counter(wire.id),
+        }
+    }
+
+    /// Draws whether something happens to the connection, or to the network, after a frame.
+    fn strike_connection(&mut self, exchange: &mut Exchange, now: Duration) {
+        let rates = self.rates;
+        if self.strikes(rates.clog_ppm) {
+            self.counts.clogs += 1;
+            let until = now + self.draw_up_to(rates.clog_max);
+            self.clogged_until = self.clogged_until.max(until);
+        }
+        if self.strikes(rates.partition_ppm) {
+            let until = now + self.draw_up_to(rates.partition_max);
+            self.partition(until);
+        }
+        if self.strikes(rates.close_ppm) {
+            self.counts.closes += 1;
+            let at = now + self.draw_latency();
+            let code = CLOSE_CODES[self.rng.usize(0..CLOSE_CODES.len())];
+            let State::Open(wire) = &mut self.state else { return };
+            exchange.disconnect(wire.id);
+            wire.end(at, Disconnect::ByVenue { code, reason: "simulated".into() });
+        }
+    }
+
+    /// Takes the next thing that has arrived at the client.
+    fn arrive(&mut self, exchange: &mut Exchange, now: Duration) -> Option<LinkEvent> {
+        let State::Open(wire) = &mut self.state else { return None };
+        if wire.down.front()?.0 > now {
+            return None;
+        }
+        let (_, event) = wire.down.pop_front()?;
+        if matches!(event, LinkEvent::Closed(_)) {
+            self.hang_up(exchange, now);
+        }
+        Some(event)
+    }
+
+    /// Draws whether something happens; nothing is drawn for what never does.
+    fn strikes(&mut self, ppm: u32) -> bool {
+        ppm > 0 && self.rng.u32(0..1_000_000) < ppm
+    }
+
+    fn draw_latency(&mut self) -> Duration {
+        let (least, most) = self.rates.latency;
+        least + self.draw_up_to(most.saturating_sub(least))
+    }
+
+    fn draw_up_to(&mut self, most: Duration) -> Duration {
+        let most = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+        Duration::from_micros(self.rng.u64(0..=most))
+    }
+}
+
+/// Where the client's connection stands.
+#[derive(Debug)]
+enum State {
+    Down,
+    /// When the dial ends, and how; `None` if it is never answered.
+    Dialing(Option<(Duration, Result<(), Disconnect>)>),
+    Open(Box<Wire>),
+}
+
+/// An open connection: what is on its way in either direction.
+#[derive(Debug)]
+struct Wire {
+    id: ConnectionId,
+    plan: FaultPlan,
+    newest_sent: Option<Mark>,
+    up: VecDeque<(Duration, String)>,
+    down: VecDeque<(Duration, LinkEvent)>,
+    /// When the last message laid onto the wire arrives.
+    last_down: Duration,
+    /// Whether nothing more is laid onto it: it was closed, or has gone silent.
+    has_ended: bool,
+}
+
+impl Wire {
+    fn new(id: ConnectionId, plan: FaultPlan) -> Self {
+        Self {
+            id,
+            plan,
+            newest_sent: None,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            last_down: Duration::ZERO,
+            has_ended: false,
+        }
+    }
+
+    /// The mark of the next frame: numbers only fall when the counter begins again.
+    fn mark(&self, sequence: u64) -> Mark {
+        match self.newest_sent {
+            Some(last) if sequence <= last.sequence => Mark { epoch: last.epoch + 1, sequence },
+            Some(last) => Mark { epoch: last.epoch, sequence },
+            None => Mark { epoch: 0, sequence },
+        }
+    }
+
+    /// Lets nothing that is on its way arrive before this moment.
+    fn hold_back(&mut self, until: Duration) {
+        for (at, _) in &mut self.down {
+            *at = (*at).max(until);
+        }
+        for (at, _) in &mut self.up {
+            *at = (*at).max(until);
+        }
+    }
+
+    /// Ends the connection at this moment, after everything that is on its way.
+    fn end(&mut self, at: Duration, reason: Disconnect) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            let at = at.max(self.last_down);
+            self.down.push_back((at, LinkEvent::Closed(reason)));
+        }
+    }
+}
+
+/// The codes that the venue closes connections with here: going away, restarting, a violated
+/// policy, a message that was too large, an error of its own, reasons of its own.
+pub const CLOSE_CODES: [Option<u16>; 10] = [
+    None,
+    Some(1_000),
+    Some(1_001),
+    Some(1_006),
+    Some(1_008),
+    Some(1_009),
+    Some(1_011),
+    Some(1_012),
+    Some(1_013),
+    Some(4_000),
+];
+
+/// The HTTP statuses that dials are answered with here, and the `Retry-After` in seconds.
+pub const REJECTIONS: [(u16, Option<u64>); 6] =
+    [(302, None), (403, None), (429, None), (429, Some(2)), (503, None), (503, Some(1))];
+
+/// The most requests on their way; further ones are lost.
+const REQUESTS_MAX: usize = 1_024;
+
+/// The most messages on their way; further ones wait in the queue of the exchange.
+const MESSAGES_MAX: usize = 4_096;
+
+/// The slowest network that a swarm draws.
+const SLOWEST_MS: u64 = 400;
