@@ -703,6 +703,7 @@ async fn no_reader_takes_stale_for_fresh_whatever_goes_wrong() {
             abort_ppm: 500,
             stall_ppm: 100,
             reset_ppm: 500,
+            ..FaultRates::default()
         },
     ));
     let (mut checks, mut absences) = (0, 0);

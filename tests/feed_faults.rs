@@ -55,6 +55,7 @@ fn all_kinds() -> FaultRates {
         abort_ppm: 1_000,
         stall_ppm: 500,
         reset_ppm: 1_000,
+        ..FaultRates::default()
     }
 }
 

@@ -283,6 +283,7 @@ impl World {
                 abort_ppm: ppm[5],
                 stall_ppm: ppm[6],
                 reset_ppm: ppm[7],
+                ..FaultRates::default()
             };
             self.troubles[kind] += 1;
             if kind == BREAK {

@@ -531,7 +531,9 @@ mod tests {
         let frames = frames();
         assert_eq!(counts.splits, frames.len() as u64);
         for (parts, frame) in out.chunks_exact(2).zip(frames) {
-            let [Delivery::Text(first), Delivery::Text(second)] = parts else { panic!("{parts:?}") };
+            let [Delivery::Text(first), Delivery::Text(second)] = parts else {
+                panic!("{parts:?}")
+            };
             assert!(is_broken(first) && is_broken(second));
             assert_eq!([&first[..], &second[..]].concat(), frame.text.as_bytes());
         }

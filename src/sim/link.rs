@@ -13,7 +13,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::session::{DialStage, Disconnect};
-use crate::sim::exchange::{ConnectionId, Exchange};
+use crate::sim::exchange::{ConnectionId, Exchange, SimFrame};
 use crate::sim::fault::{Arrival, Fate, FaultCounts, FaultPlan, FaultRates};
 
 /// How the network behaves: what strikes how often, and for how long.
@@ -314,6 +314,17 @@ impl Link {
     ///
     /// The exchange should have been [advanced](Exchange::advance) to `now`.
     pub fn poll(&mut self, exchange: &mut Exchange, now: Duration) -> Option<LinkEvent> {
+        self.poll_watching(exchange, now, |_, _| {})
+    }
+
+    /// As [`poll`](Self::poll), and shows each frame of the exchange as it was sent, before
+    /// anything happens to it: what a test has to know to tell what is true.
+    pub fn poll_watching(
+        &mut self,
+        exchange: &mut Exchange,
+        now: Duration,
+        mut watch: impl FnMut(&SimFrame, Option<Mark>),
+    ) -> Option<LinkEvent> {
         while self.ghosts.front().is_some_and(|(until, _)| *until <= now) {
             let (_, id) = self.ghosts.pop_front()?;
             exchange.disconnect(id);
@@ -327,7 +338,7 @@ impl Link {
             }
             State::Open(_) => {
                 self.carry_up(exchange, now);
-                self.carry_down(exchange, now);
+                self.carry_down(exchange, now, &mut watch);
                 self.arrive(exchange, now)
             }
         }
@@ -392,10 +403,11 @@ impl Link {
         }
     }
 
-    /// The moment at which the last partition ends.
+    /// The moment at which the last partition, or other time in which nothing reaches the client,
+    /// ends.
     #[must_use]
-    pub fn partitioned_until(&self) -> Duration {
-        self.partitioned_until
+    pub fn held_until(&self) -> Duration {
+        self.partitioned_until.max(self.clogged_until)
     }
 
     /// What this link has done so far.
@@ -437,7 +449,12 @@ impl Link {
     }
 
     /// Takes what the exchange has sent through the faults onto the wire.
-    fn carry_down(&mut self, exchange: &mut Exchange, now: Duration) {
+    fn carry_down(
+        &mut self,
+        exchange: &mut Exchange,
+        now: Duration,
+        watch: &mut impl FnMut(&SimFrame, Option<Mark>),
+    ) {
         loop {
             let State::Open(wire) = &mut self.state else { return };
             // A client that does not read fills the wire, and then the queue of the exchange.
@@ -447,6 +464,7 @@ impl Link {
             let Some(frame) = exchange.poll_frame(wire.id) else { break };
             let mark = frame.sequence.map(|sequence| wire.mark(sequence));
             wire.newest_sent = mark.or(wire.newest_sent);
+            watch(&frame, mark);
             let mut fates = std::mem::take(&mut self.fates);
             // A counter that begins again and then loses its zero cannot be told from one that
             // goes on, when it had only just begun: no client could. All else may happen.
@@ -636,3 +654,171 @@ const MESSAGES_MAX: usize = 4_096;
 
 /// The slowest network that a swarm draws.
 const SLOWEST_MS: u64 = 400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::{ExchangeConfig, ProductSpec};
+
+    const SUBSCRIBE: &str = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
+
+    fn exchange() -> Exchange {
+        Exchange::new(ExchangeConfig {
+            products: vec![ProductSpec::btc_usd().levels(10)],
+            ..ExchangeConfig::default()
+        })
+    }
+
+    /// A client that dials once, subscribes and then only listens, for as long as that.
+    fn listen(rates: LinkRates, length: Duration) -> (Link, Vec<(Duration, LinkEvent)>) {
+        let (mut exchange, mut link) = (exchange(), Link::new(3, rates));
+        let mut events = Vec::new();
+        link.dial(Duration::ZERO);
+        let mut now = Duration::ZERO;
+        while now < length {
+            exchange.advance(now);
+            while let Some(event) = link.poll(&mut exchange, now) {
+                if event == LinkEvent::Opened {
+                    link.send(now, SUBSCRIBE.to_owned());
+                }
+                events.push((now, event));
+            }
+            let due = link.next_due().unwrap_or(length).min(exchange.next_due());
+            now = due.max(now + Duration::from_micros(1));
+        }
+        (link, events)
+    }
+
+    fn messages(events: &[(Duration, LinkEvent)]) -> Vec<(Duration, LinkMessage)> {
+        let message = |(at, event): &(Duration, LinkEvent)| match event {
+            LinkEvent::Message(message) => Some((*at, message.clone())),
+            LinkEvent::Opened | LinkEvent::Closed(_) => None,
+        };
+        events.iter().filter_map(message).collect()
+    }
+
+    #[test]
+    fn without_faults_every_frame_arrives_in_order_and_within_the_latency() {
+        let (link, events) = listen(LinkRates::default(), Duration::from_secs(20));
+        assert_eq!(events[0].1, LinkEvent::Opened);
+        let messages = messages(&events);
+        assert!(messages.len() > 100);
+        for (index, (_, message)) in messages.iter().enumerate() {
+            let mark = Mark { epoch: 0, sequence: index as u64 };
+            assert_eq!((message.mark, message.is_intact), (Some(mark), true));
+        }
+        assert!(messages.is_sorted_by_key(|(at, _)| *at));
+        assert_eq!((link.counts().faults(), link.counts().dials), (0, 1));
+    }
+
+    #[test]
+    fn what_is_not_intact_is_not_what_was_sent() {
+        let faults = FaultRates { garble_ppm: 300_000, split_ppm: 100_000, ..Default::default() };
+        let rates = LinkRates { faults, ..LinkRates::default() };
+        let (mut exchange, mut link) = (exchange(), Link::new(3, rates));
+        let (mut sent, mut damaged) = (Vec::new(), 0);
+        link.dial(Duration::ZERO);
+        for now in (0..20_000).map(Duration::from_millis) {
+            exchange.advance(now);
+            while let Some(event) = link.poll_watching(&mut exchange, now, |frame, _| {
+                sent.push(frame.text.clone().into_bytes());
+            }) {
+                match event {
+                    LinkEvent::Opened => link.send(now, SUBSCRIBE.to_owned()),
+                    LinkEvent::Message(message) => {
+                        damaged += u64::from(!message.is_intact);
+                        let sequence = message.mark.unwrap().sequence as usize;
+                        assert_eq!(sent[sequence] == message.bytes, message.is_intact);
+                    }
+                    LinkEvent::Closed(reason) => panic!("{reason}"),
+                }
+            }
+        }
+        let FaultCounts { garbles, splits, .. } = link.counts().faults;
+        assert!(garbles > 10 && splits > 10);
+        assert!(damaged <= garbles + 2 * splits && damaged >= garbles + splits);
+    }
+
+    #[test]
+    fn a_clogged_network_delivers_everything_late_and_at_once() {
+        let rates = LinkRates { clog_ppm: 10_000, ..LinkRates::default() };
+        let (link, events) = listen(rates, Duration::from_secs(60));
+        assert!(link.counts().clogs > 0);
+        let messages = messages(&events);
+        let sequences = messages.iter().map(|(_, message)| message.mark.unwrap().sequence);
+        assert!(sequences.eq(0..messages.len() as u64), "nothing is lost");
+        let bursts = messages.windows(5).filter(|five| five[0].0 == five[4].0).count();
+        assert!(bursts > 0, "much comes at once");
+    }
+
+    #[test]
+    fn in_a_partition_nothing_gets_through_and_the_exchange_knows_of_no_end() {
+        let (mut exchange, mut link) = (exchange(), Link::new(1, LinkRates::default()));
+        let at = Duration::from_millis;
+        link.dial(at(0));
+        assert_eq!(link.poll(&mut exchange, at(100)), Some(LinkEvent::Opened));
+        link.send(at(100), SUBSCRIBE.to_owned());
+        link.partition(at(5_000));
+        exchange.advance(at(1_000));
+        assert_eq!(link.poll(&mut exchange, at(1_000)), None, "the request waits");
+        assert_eq!(exchange.counts().requests, 0);
+        link.hang_up(&mut exchange, at(1_000));
+        link.dial(at(1_200));
+        assert_eq!(link.poll(&mut exchange, at(4_900)), None, "nobody answers the dial");
+        assert_eq!(exchange.connections().count(), 1, "the old connection looks open");
+        assert_eq!(link.poll(&mut exchange, at(5_000)), None);
+        assert_eq!(exchange.connections().count(), 0);
+        link.hang_up(&mut exchange, at(6_000));
+        link.dial(at(6_000));
+        assert_eq!(link.poll(&mut exchange, at(6_100)), Some(LinkEvent::Opened));
+    }
+
+    #[test]
+    fn connections_end_as_sockets_tell_it() {
+        let closing = LinkRates { close_ppm: 1_000_000, ..LinkRates::default() };
+        let (link, events) = listen(closing, Duration::from_secs(10));
+        let last = &events.last().unwrap().1;
+        assert!(matches!(last, LinkEvent::Closed(Disconnect::ByVenue { .. })), "{last:?}");
+        assert!(link.connection().is_none());
+
+        let aborting = FaultRates { abort_ppm: 1_000_000, ..FaultRates::default() };
+        let (_, events) =
+            listen(LinkRates { faults: aborting, ..closing }, Duration::from_secs(10));
+        let last = &events.last().unwrap().1;
+        assert!(matches!(last, LinkEvent::Closed(Disconnect::Transport(_))), "{last:?}");
+    }
+
+    #[test]
+    fn dials_fail_as_they_are_told_to() {
+        let dial = |rates| {
+            let (mut exchange, mut link) = (exchange(), Link::new(1, rates));
+            link.dial(Duration::ZERO);
+            link.poll(&mut exchange, Duration::from_secs(1))
+        };
+        let none = LinkRates::default();
+        let refused = dial(LinkRates { dial_refused_ppm: 1_000_000, ..none });
+        let stage = |event| match event {
+            Some(LinkEvent::Closed(Disconnect::NotConnected { stage, .. })) => Some(stage),
+            _ => None,
+        };
+        assert_eq!(stage(refused), Some(DialStage::Tcp));
+        let rejected = dial(LinkRates { dial_rejected_ppm: 1_000_000, ..none });
+        assert!(matches!(rejected, Some(LinkEvent::Closed(Disconnect::Rejected { .. }))));
+        assert_eq!(dial(LinkRates { dial_lost_ppm: 1_000_000, ..none }), None);
+        assert_eq!(dial(none), Some(LinkEvent::Opened));
+    }
+
+    #[test]
+    fn a_swarm_holds_quiet_seeds_seeds_of_one_kind_and_of_many() {
+        let kinds = |seed| {
+            let mut rates = LinkRates::swarm(seed);
+            rates.kinds().iter().filter(|(ppm, _)| **ppm > 0).count()
+        };
+        let counts: Vec<usize> = (0..800).map(kinds).collect();
+        let share = |wanted: fn(usize) -> bool| counts.iter().filter(|c| wanted(**c)).count();
+        assert!((60..150).contains(&share(|count| count == 0)));
+        assert!((140..260).contains(&share(|count| count == 1)));
+        assert!(share(|count| count > 5) > 300);
+        assert_eq!(LinkRates::swarm(5), LinkRates::swarm(5));
+    }
+}

@@ -63,6 +63,7 @@ impl Phase {
                 abort_ppm: abort.min(ABORT_PPM_MAX),
                 stall_ppm: stall.min(STALL_PPM_MAX),
                 reset_ppm: reset,
+                ..FaultRates::default()
             },
             length: Duration::from_millis(rng.u64(LENGTH_MS)),
         }
