@@ -319,14 +319,14 @@ impl<const N: usize> Cell<N> {
     }
 }
 
-#[cfg(not(level2_loom))]
+#[cfg(not(all(test, level2_loom)))]
 mod sync {
     pub(super) use std::hint::spin_loop;
     pub(super) use std::sync::Arc;
     pub(super) use std::sync::atomic::{AtomicU64, Ordering, fence};
 }
 
-#[cfg(level2_loom)]
+#[cfg(all(test, level2_loom))]
 mod sync {
     pub(super) use loom::hint::spin_loop;
     pub(super) use loom::sync::Arc;

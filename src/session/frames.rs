@@ -57,12 +57,15 @@ impl Machine {
             && self.config.sequence_scope == SequenceScope::Connection
         {
             let arrival = self.tracker.observe(sequence);
+            #[cfg(level2_sabotage)]
+            let arrival = self.sabotage_arrival(arrival, frame);
             if self.count_arrival(arrival) {
                 return;
             }
             if let Some(cause) = cause_of(arrival) {
                 self.lose_connection_sync(now, cause);
                 if !self.is_open() {
+                    self.stats.discarded += 1;
                     return;
                 }
                 // The frame itself is sound: a snapshot in it heals its product.
@@ -70,11 +73,15 @@ impl Machine {
         }
         match frame.body() {
             Body::Level2(updates) => {
+                self.stats.book_frames += 1;
                 self.stats.general_frames += u64::from(!frame.is_expected_shape());
                 // The parser takes no frame of levels without a number.
                 self.level2(now, frame.sequence().unwrap_or_default(), updates);
             }
-            Body::Subscriptions(subscriptions) => self.acknowledged(now, &subscriptions),
+            Body::Subscriptions(subscriptions) => {
+                self.stats.answers += 1;
+                self.acknowledged(now, &subscriptions);
+            }
             Body::Heartbeat { .. } => self.stats.heartbeats += 1,
             Body::Error { message } => self.refused(now, message),
             Body::Other { .. } => self.stats.other_channels += 1,
@@ -85,6 +92,7 @@ impl Machine {
     #[cold]
     pub(super) fn undecodable_frame(&mut self, now: Instant, error: DecodeError) {
         self.tracker.skip_unreadable();
+        self.stats.unreadable += 1;
         self.lose_to_undecodable(now, error);
     }
 
@@ -142,6 +150,8 @@ impl Machine {
             return;
         }
         let index = touched.index;
+        #[cfg(level2_sabotage)]
+        self.sabotage_product(index, update);
         let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
         let (log, max_levels) = (&mut self.changes, self.config.max_levels_per_side);
         if let Err(fault) = apply(subscription, stats, log, max_levels, update, touched) {
@@ -158,6 +168,8 @@ impl Machine {
             return;
         }
         let tops = subscription.book.tops();
+        #[cfg(level2_sabotage)]
+        let tops = self.saboteur.tops(tops);
         if tops.are_crossed() {
             self.stats.crossed += 1;
             self.lose_product(now, index, Cause::Crossed);

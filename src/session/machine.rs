@@ -78,6 +78,9 @@ pub(super) struct Machine {
     /// What the last message changed, if anybody asked.
     pub(super) changes: ChangeLog,
 
+    #[cfg(level2_sabotage)]
+    pub(super) saboteur: super::sabotage::Saboteur,
+
     events: VecDeque<Event>,
     /// Events thrown away since the caller was last told of any.
     missed_events: u64,
@@ -131,6 +134,8 @@ impl Machine {
             requests_sent: 0,
             requests_answered: 0,
             changes: ChangeLog::default(),
+            #[cfg(level2_sabotage)]
+            saboteur: super::sabotage::Saboteur::default(),
             events: VecDeque::new(),
             missed_events: 0,
             must_disconnect: false,
@@ -358,7 +363,9 @@ impl Machine {
         }
         let is_refused = cause == Cause::Refused;
         let is_exhausted = !is_refused && subscription.tries >= config.max_resubscribes;
-        if is_exhausted && !subscription.has_cost_connection {
+        // One that the venue has said not to have is not worth the others' connection.
+        let is_known = subscription.refusals == 0;
+        if is_exhausted && is_known && !subscription.has_cost_connection {
             subscription.has_cost_connection = true;
             self.disconnect(now, Disconnect::ForResync(cause), cause);
             return;
@@ -470,6 +477,9 @@ impl Machine {
         let subscription = self.subscriptions.at_mut(index);
         match subscription.stage {
             Stage::Awaiting { deadline: Some(deadline), .. } if deadline <= now => {
+                if let Some(asked_in) = subscription.asked_in {
+                    self.settle_requests(asked_in);
+                }
                 self.lose_product(now, index, Cause::NoSnapshot);
             }
             Stage::Live => {

@@ -65,6 +65,8 @@ mod frames;
 mod machine;
 mod requests;
 mod retry;
+#[cfg(level2_sabotage)]
+mod sabotage;
 mod stats;
 mod subscription;
 mod tokens;
@@ -82,6 +84,8 @@ pub use self::event::{
 };
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
+#[cfg(level2_sabotage)]
+pub use self::sabotage::Sabotage;
 pub use self::stats::{ProductStats, Stats};
 use self::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, BboReader};
@@ -331,6 +335,13 @@ impl Session {
     #[must_use]
     pub const fn stats(&self) -> &Stats {
         &self.machine.stats
+    }
+
+    /// Breaks the session, or not.
+    #[cfg(level2_sabotage)]
+    #[doc(hidden)]
+    pub fn sabotage(&mut self, way: Option<Sabotage>) {
+        self.machine.saboteur.way = way;
     }
 
     /// Returns the settings.

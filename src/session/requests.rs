@@ -130,17 +130,25 @@ impl Machine {
         Some(earliest.max(self.rate.ready_at(now)))
     }
 
-    /// Compares what the venue says it sends with what was asked of it.
+    /// Compares what the venue says it sends with what was asked of it, and with what is live.
+    ///
+    /// The venue lists everything that is subscribed to when it answers, and answers in the order
+    /// in which it is asked. A live book that it does not list grows stale from here on, whoever
+    /// ended its subscription.
     pub(super) fn acknowledged(&mut self, now: Instant, listed: &wire::Subscriptions<'_>) {
-        self.requests_answered += 1;
+        self.count_answer();
         let is_listed = |name: &str| listed.products("level2").any(|listed| listed == name);
         let mut index = 0;
         while index < self.subscriptions.len() {
             let subscription = self.subscriptions.at(index);
-            let is_answered =
-                subscription.asked_in.is_some_and(|asked| asked <= self.requests_answered);
-            let is_asked = matches!(subscription.stage, Stage::Awaiting { .. } | Stage::Live);
-            if !is_answered || !is_asked || is_listed(subscription.wire_name.as_str()) {
+            let asked_in = subscription.asked_in;
+            let is_answered = asked_in.is_some_and(|asked| asked <= self.requests_answered);
+            let is_expected = match subscription.stage {
+                Stage::Awaiting { .. } => is_answered,
+                Stage::Live => true,
+                Stage::Down | Stage::Wanted { .. } => false,
+            };
+            if !is_expected || is_listed(subscription.wire_name.as_str()) {
                 index += 1;
                 continue;
             }
@@ -154,12 +162,43 @@ impl Machine {
                     }
                 }
                 None => {
-                    self.push_each(index, |product| Event::Unlisted { product });
-                    self.lose_product(now, index, Cause::Refused);
+                    if is_answered || asked_in.is_none() {
+                        self.push_each(index, |product| Event::Unlisted { product });
+                        self.lose_product(now, index, Cause::Refused);
+                    } else {
+                        self.lose_to_older_end(now, index);
+                    }
                     index += 1;
                 }
             }
         }
+    }
+
+    /// Counts an answer of the venue. Requests and answers can only be told apart by their order;
+    /// answers that nobody waits for are none.
+    pub(super) const fn count_answer(&mut self) {
+        if self.requests_answered < self.requests_sent {
+            self.requests_answered += 1;
+        }
+    }
+
+    /// Takes the requests up to one for settled: its answer has been lost, or is as good as lost.
+    /// Without this one lost answer would shift all later ones.
+    pub(super) fn settle_requests(&mut self, asked_in: u64) {
+        self.requests_answered = self.requests_answered.max(asked_in);
+    }
+
+    /// Withdraws a book that the snapshot of an earlier subscription has made live: that one has
+    /// ended, and the answer to the newer request is on its way.
+    fn lose_to_older_end(&mut self, now: Instant, index: usize) {
+        let (healthy_after, timeout) = (self.config.healthy_after, self.config.snapshot_timeout);
+        let subscription = self.subscriptions.at_mut(index);
+        subscription.withdraw();
+        subscription.lose(now, Cause::Refused, healthy_after);
+        let deadline = subscription.last_request.unwrap_or(now).max(now) + timeout;
+        subscription.stage = Stage::Awaiting { deadline: Some(deadline), is_first: false };
+        self.arm_product_timer(deadline);
+        self.push_each(index, |product| Event::Lost { product, cause: Cause::Refused });
     }
 
     /// Returns the subscription that a product of a frame belongs to, learning aliases on the way,

@@ -1,6 +1,10 @@
 //! What a session has counted. Nothing is dropped without a count.
 
 /// The counters of a session, over all its connections. They only rise.
+///
+/// Every message is counted in [`frames`](Self::frames), and then once more by what became of it:
+/// `frames` is always the sum of `book_frames`, `answers`, `heartbeats`, `other_channels`,
+/// `refused`, `duplicates`, `discarded` and `unreadable`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -10,6 +14,15 @@ pub struct Stats {
     /// were read by the slower of the parser's two tiers. A rise means that the venue has changed
     /// its form.
     pub general_frames: u64,
+    /// Order-book frames taken in order, whatever they held.
+    pub book_frames: u64,
+    /// Sound frames not read, because their numbers showed a loss for which the connection was
+    /// dropped.
+    pub discarded: u64,
+    /// Frames of which nothing could be read, not even a number.
+    pub unreadable: u64,
+    /// Answers to requests: the venue's lists of what is subscribed to.
+    pub answers: u64,
     /// Levels applied to live books by updates, unchanged repeats and orphan deletes included.
     pub updates: u64,
     /// Snapshots that made or replaced a book.
@@ -20,7 +33,8 @@ pub struct Stats {
     pub resets: u64,
     /// Frames not applied because their number was seen or is older than what was seen.
     pub duplicates: u64,
-    /// Frames, or products' parts of them, that could not be read or held.
+    /// Frames, or products' parts of them, that could not be read or held; the
+    /// [`unreadable`](Self::unreadable) ones are among them.
     pub undecodable: u64,
     /// Books found crossed after a whole frame.
     pub crossed: u64,
@@ -53,6 +67,10 @@ impl Stats {
     pub const fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.general_frames += other.general_frames;
+        self.book_frames += other.book_frames;
+        self.discarded += other.discarded;
+        self.unreadable += other.unreadable;
+        self.answers += other.answers;
         self.updates += other.updates;
         self.snapshots += other.snapshots;
         self.gaps += other.gaps;

@@ -10,6 +10,7 @@ use super::*;
 use crate::book::{BookError, Level, Side};
 use crate::wire::{Action, RequestChannel};
 
+mod answers;
 mod redial;
 mod tokens;
 
@@ -1729,11 +1730,25 @@ fn a_recording_brings_its_products_with_it() {
     assert_eq!(harness.requests(), [""; 0]);
     harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
     harness.frame(&[snapshot(ETH, "bid 7 1")]);
-    harness.ack(&["SOL-USD"]);
+    harness.ack(&["SOL-USD", BTC, ETH]);
     harness.assert_live(BTC, "100 1 / 101 2");
     harness.assert_live(ETH, "7 1 / -");
     let outputs = harness.advance(Duration::from_secs(4));
     assert_eq!(requests_of(&outputs), [""; 0], "nothing is ever requested");
+}
+
+#[test]
+fn a_recording_in_which_a_subscription_ends_shows_its_book_no_longer() {
+    let mut harness = Harness::new(SessionConfig::recording());
+    harness.open();
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.frame(&[snapshot(ETH, "bid 7 1")]);
+    harness.ack(&[ETH]);
+    harness.assert_lost(BTC, Cause::Refused);
+    harness.assert_live(ETH, "7 1 / -");
+    harness.frame(&[snapshot(BTC, "bid 102 1")]);
+    harness.ack(&[ETH, BTC]);
+    harness.assert_live(BTC, "102 1 / -");
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Machine {
     /// Takes the venue's word that it refuses a request.
     pub(super) fn refused(&mut self, now: Instant, message: &str) {
         self.stats.refused += 1;
-        self.requests_answered += 1;
+        self.count_answer();
         self.push(Event::Refused { message: message.into() });
         if message.trim().eq_ignore_ascii_case(AUTHENTICATION_FAILURE) {
             self.authentication_failed(now);

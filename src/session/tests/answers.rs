@@ -1,0 +1,97 @@
+//! Which request an answer of the venue belongs to: it names none, so only their order tells.
+
+use super::*;
+
+const GONE: &str = "GONE-USD";
+
+/// A session that heals by new subscriptions, with a live product and one that the venue, asked
+/// on this connection, does not have.
+fn with_unlisted_product(max_resubscribes: u32) -> Harness {
+    let config = SessionConfig { max_resubscribes, ..resubscribing(&[BTC, GONE]) };
+    let mut harness = Harness::new(config);
+    harness.open();
+    harness.drain();
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    assert!(harness.events().contains(&Event::Unlisted { product: id(GONE) }));
+    harness
+}
+
+fn resubscribing(products: &[&str]) -> SessionConfig {
+    SessionConfig { resync: Resync::Resubscribe, ..config(products) }
+}
+
+#[test]
+fn a_lost_answer_shifts_none_of_the_later_ones_for_long() {
+    let mut harness = Harness::new(resubscribing(&[BTC, GONE]));
+    harness.open();
+    harness.drain();
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    // Both answers are lost in a frame that cannot be read; the product that there is heals.
+    harness.message("{");
+    harness.next_number();
+    harness.next_number();
+    harness.advance_beating(2);
+    harness.ack(&[] as &[&str]);
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.ack(&[BTC]);
+    harness.drain();
+    // The other one's snapshot does not come; from then on answers are told apart again.
+    harness.advance_beating(10);
+    harness.drain();
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    let events = harness.events();
+    assert!(events.contains(&Event::Unlisted { product: id(GONE) }), "{events:?}");
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
+fn a_product_that_the_venue_does_not_have_costs_no_connection_when_answers_are_lost() {
+    let mut harness = with_unlisted_product(1);
+    for _ in 0..6 {
+        // Not one of the requests for it is answered.
+        harness.advance_beating(40);
+        harness.assert_live(BTC, "100 1 / 101 2");
+    }
+    assert_eq!(harness.session.stats().reconnects, 0);
+}
+
+#[test]
+fn a_book_of_an_earlier_subscription_is_withdrawn_when_that_has_ended() {
+    let mut harness = Harness::new(resubscribing(&[BTC]));
+    harness.open();
+    harness.drain();
+    // It is asked for again because a frame could not be read, and then the first snapshot comes.
+    harness.message("{");
+    harness.next_number();
+    let outputs = harness.advance_beating(2);
+    assert_eq!(requests_of(&outputs), ["unsubscribe level2 BTC-USD", "subscribe level2 BTC-USD"]);
+    harness.frame(&[snapshot(BTC, "bid 100 1")]);
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    harness.assert_live(BTC, "100 1 / -");
+    // The venue ends that subscription: what it sends of the next one is not that book's.
+    harness.ack(&[] as &[&str]);
+    harness.assert_lost(BTC, Cause::Refused);
+    harness.frame(&[snapshot(BTC, "bid 99 1")]);
+    harness.ack(&[BTC]);
+    harness.assert_live(BTC, "99 1 / -");
+    assert_eq!(requests_of(&harness.advance_beating(20)), [""; 0], "nothing more is asked for");
+}
+
+#[test]
+fn answers_that_nobody_waits_for_are_none() {
+    let mut harness = Harness::live(config(&[BTC]));
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    for product in [ETH, GONE] {
+        harness.session.subscribe(harness.now, id(product)).unwrap();
+        harness.drain();
+    }
+    harness.ack(&[BTC, ETH]);
+    assert_eq!(harness.events(), [], "the second request has not been answered");
+    harness.ack(&[BTC, ETH]);
+    assert!(harness.events().contains(&Event::Unlisted { product: id(GONE) }));
+}
