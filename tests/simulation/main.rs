@@ -1,0 +1,191 @@
+//! Sessions against the simulated exchange over a faulty network, in virtual time.
+//!
+//! No socket, no runtime, no waiting: a minute of traffic passes in a millisecond or two. A seed
+//! decides everything: the products and how their markets move, which faults strike and how often,
+//! the session's settings, when dials fail, when the machine sleeps and when the caller changes
+//! its mind about products. Beside the session runs an [oracle](oracle) that sees every frame as
+//! the exchange sent it; what can be read of the session is compared with it after every input.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `cargo test --features sim --test simulation` | a few seeds |
+//! | `SEEDS=10000 cargo test --release --features sim --test simulation` | as many, on all cores |
+//! | `FIRST=5000 SEEDS=1000 ..` | those from 5,000 on |
+//! | `SEED=7 .. -- --nocapture` | one seed; should it fail, with its last moves |
+//!
+//! A seed that fails is appended to `tests/simulation/regressions.txt`, whose seeds always run.
+#![cfg(feature = "sim")]
+
+mod oracle;
+mod plan;
+mod tally;
+mod world;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use level2::session::Resync;
+
+use self::plan::Plan;
+use self::tally::Tally;
+use self::world::{Run, simulate};
+
+/// How many seeds run unless `SEEDS` says otherwise: as many as a build without optimisation does
+/// in a few seconds.
+const SEEDS_DEFAULT: u64 = 150;
+
+#[test]
+fn whatever_strikes_what_can_be_read_is_true_and_everything_heals() {
+    let seeds = seeds();
+    let (tally, failed) = run_all(seeds.clone(), &simulate_seed);
+    println!("seeds {} to {}: {tally}", seeds.start, seeds.end - 1);
+    for seed in &failed {
+        keep(*seed);
+    }
+    assert!(failed.is_empty(), "seeds that failed: {failed:?}; each runs alone with SEED=..");
+    assert!(tally.looks > 0);
+}
+
+#[test]
+fn seeds_that_once_failed_do_no_longer() {
+    for line in fs::read_to_string(regressions()).unwrap().lines() {
+        let seed = line.split('#').next().unwrap_or_default().trim();
+        if !seed.is_empty() {
+            simulate_seed(seed.parse().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_seed_tells_the_same_story_twice() {
+    for seed in 0..12 {
+        assert_eq!(simulate_seed(seed).story, simulate_seed(seed).story, "seed {seed}");
+    }
+    assert_ne!(simulate_seed(0).story, simulate_seed(1).story);
+}
+
+#[test]
+fn seeds_differ_in_what_strikes() {
+    let plans: Vec<Plan> = (0..400).map(Plan::draw).collect();
+    let kinds = |plan: &Plan| plan.kinds_of_fault();
+    assert!(plans.iter().any(|plan| kinds(plan) == 0), "some are quiet");
+    assert!(plans.iter().any(|plan| kinds(plan) == 1), "some have one kind of fault alone");
+    assert!(plans.iter().any(|plan| kinds(plan) > 8), "some have many");
+    for policy in [Resync::Passive, Resync::Reconnect, Resync::Resubscribe] {
+        assert!(plans.iter().any(|plan| plan.config.resync == policy), "{policy:?}");
+    }
+}
+
+#[test]
+fn without_faults_nothing_is_ever_lost() {
+    let quiet = (0..).filter(|seed| Plan::draw(*seed).is_quiet()).take(5);
+    for seed in quiet {
+        let stats = simulate_seed(seed).tally.stats;
+        let losses = [stats.gaps, stats.resets, stats.duplicates, stats.undecodable, stats.crossed];
+        assert_eq!(losses, [0; 5], "seed {seed}");
+        assert_eq!((stats.reconnects, stats.late, stats.resyncs), (0, 0, 0), "seed {seed}");
+    }
+}
+
+/// Breaks the session on purpose, one way after the other, and expects the simulation to notice.
+/// Run with `RUSTFLAGS="--cfg level2_sabotage"`.
+#[cfg(level2_sabotage)]
+#[test]
+fn every_saboteur_is_caught() {
+    use level2::session::Sabotage;
+
+    // Hundreds of expected panics would bury what is to be read.
+    std::panic::set_hook(Box::new(|_| {}));
+    for sabotage in Sabotage::ALL {
+        let caught = (0..1_000).find(|seed| {
+            catch_unwind(|| simulate(*seed, Plan::draw(*seed), Some(sabotage))).is_err()
+        });
+        match caught {
+            Some(seed) => println!("{sabotage:?} is caught by seed {seed}"),
+            None => panic!("{sabotage:?} was not caught by 1,000 seeds"),
+        }
+    }
+}
+
+fn simulate_seed(seed: u64) -> Run {
+    simulate(
+        seed,
+        Plan::draw(seed),
+        #[cfg(level2_sabotage)]
+        None,
+    )
+}
+
+/// Runs the seeds on all cores. Returns what they did together, and those that failed.
+fn run_all(seeds: Range<u64>, run: &(dyn Fn(u64) -> Run + Sync)) -> (Tally, Vec<u64>) {
+    let started = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        let (mut tally, mut failed) = (Tally::default(), Vec::new());
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end || failed.len() >= FAILURES_MAX {
+                return (tally, failed);
+            }
+            match catch_unwind(AssertUnwindSafe(|| run(seed))) {
+                Ok(done) => tally.add(&done.tally),
+                Err(_) => failed.push(seed),
+            }
+            if seed > seeds.start && seed.is_multiple_of(PROGRESS_EVERY) {
+                eprintln!("seed {seed} after {:?}", started.elapsed());
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (mut tally, mut failed) = (Tally::default(), Vec::new());
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        for worker in workers {
+            let (more, more_failed) = worker.join().expect("a worker catches panics of its runs");
+            tally.add(&more);
+            failed.extend(more_failed);
+        }
+    });
+    failed.sort_unstable();
+    (tally, failed)
+}
+
+/// A worker that has seen so many seeds fail goes on with no other.
+const FAILURES_MAX: usize = 5;
+
+/// After how many seeds a long run says how far it is.
+const PROGRESS_EVERY: u64 = 50_000;
+
+/// The seeds that were asked for.
+fn seeds() -> Range<u64> {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => {
+            let first = number("FIRST").unwrap_or(0);
+            first..first + number("SEEDS").unwrap_or(SEEDS_DEFAULT)
+        }
+    }
+}
+
+/// Appends a seed to those that always run, unless it is one of them.
+fn keep(seed: u64) {
+    let kept = fs::read_to_string(regressions()).unwrap();
+    if kept
+        .lines()
+        .any(|line| line.split('#').next().unwrap_or_default().trim() == seed.to_string())
+    {
+        return;
+    }
+    let mut file = OpenOptions::new().append(true).open(regressions()).unwrap();
+    writeln!(file, "{seed} # say here what it showed").unwrap();
+}
+
+fn regressions() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "simulation", "regressions.txt"].iter().collect()
+}
