@@ -83,8 +83,9 @@ fn seeds_differ_in_what_strikes() {
 
 #[test]
 fn without_faults_nothing_is_ever_lost() {
-    let quiet = (0..).filter(|seed| Plan::draw(*seed).is_quiet()).take(5);
-    for seed in quiet {
+    // A caller with a passive policy ends and begins subscriptions itself at the end.
+    let is_quiet = |plan: Plan| plan.is_quiet() && plan.config.resync != Resync::Passive;
+    for seed in (0..).filter(|seed| is_quiet(Plan::draw(*seed))).take(8) {
         let stats = simulate_seed(seed).tally.stats;
         let losses = [stats.gaps, stats.resets, stats.duplicates, stats.undecodable, stats.crossed];
         assert_eq!(losses, [0; 5], "seed {seed}");
