@@ -154,6 +154,73 @@ async fn a_sound_venue_never_has_a_reason_to_hang_up() {
     assert_eq!(server.connections().dialed, 1);
 }
 
+/// A network that stands still for less than the idle timeout and then brings all that it held.
+#[tokio::test(start_paused = true)]
+async fn a_network_that_stands_for_a_while_loses_nothing() {
+    let pause = Step::Pause(usual().session.idle_timeout - 10 * MILLISECOND);
+    let halves = RawFrame::fragments(r#"{"type":"error","message":"split"}"#, 2);
+    let [first, second] = [0, 1].map(|index| Step::Frame(halves[index].clone()));
+    let ping = Step::Frame(RawFrame::ping(*b"in between"));
+    let server = exchange([vec![
+        Step::Serve(LIVE),
+        pause.clone(),
+        Step::Serve(LIVE),
+        first,
+        ping,
+        pause,
+        second,
+    ]]);
+    let server = server.await;
+    let mut feed = feed(&server, usual());
+    let mut refusals = Vec::new();
+    while refusals.is_empty() || feed.session().stats().frames < 10 * LIVE {
+        match next(&mut feed).await {
+            Event::Refused { message } => refusals.push(message),
+            event => {
+                let is_loss = matches!(event, Event::Lost { .. } | Event::Disconnected { .. });
+                assert!(!is_loss, "{event:?}");
+            }
+        }
+        assert_readers_see_the_truth(&feed, &server);
+    }
+    assert_eq!(refusals, ["split".into()]);
+    assert_books_become_equal(&mut feed, &server).await;
+    assert_eq!(server.connections().dialed, 1);
+}
+
+/// Bytes that come one by one and never make a frame are no sign of life.
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_drips_is_silence() {
+    let header = RawFrame::text("").claiming(1 << 20).encode();
+    let drops = (0..200).flat_map(|_| [Step::Bytes(vec![b' ']), Step::Pause(100 * MILLISECOND)]);
+    let script = [Step::Serve(LIVE), Step::Bytes(header)].into_iter().chain(drops).collect();
+    let server = exchange([script]).await;
+    let mut feed = feed(&server, usual());
+    let reason = loop {
+        if let Event::Disconnected { reason } = next(&mut feed).await {
+            break reason;
+        }
+    };
+    assert_eq!(reason, Disconnect::Idle(usual().session.idle_timeout));
+    timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+}
+
+/// Whoever does not look at a feed for too long finds its books lost, however much has come
+/// meanwhile, and then healed.
+#[tokio::test(start_paused = true)]
+async fn a_feed_that_was_not_looked_at_shows_nothing_old() {
+    let server = exchange([]).await;
+    let mut feed = feed(&server, usual());
+    timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    tokio::time::sleep(usual().session.idle_timeout + MILLISECOND).await;
+    let event = next(&mut feed).await;
+    assert!(matches!(event, Event::Lost { cause: Cause::Idle, .. }), "{event:?}");
+    assert_withdrawn(&feed, "after a long time without a look");
+    timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+}
+
 /// Bytes cut anywhere, with sizes drawn from a hundred seeds, and byte by byte.
 #[tokio::test(start_paused = true)]
 async fn a_stream_in_any_pieces_makes_the_same_books() {
