@@ -88,6 +88,20 @@ fn assert_keys(line: &str, keys: &[&str]) {
     assert!(places.is_sorted(), "{line}");
 }
 
+#[test]
+fn a_mood_decides_what_the_markets_do() {
+    let moods = ["measured", "calm", "busy", "crash", "illiquid", "changing"];
+    let recordings = moods.map(|mood| {
+        let output = run(&["sim", "--frames", "40", "--levels", "20", "--mood", mood]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stdout).lines().count(), 40);
+        output.stdout
+    });
+    for (index, recording) in recordings.iter().enumerate() {
+        assert!(!recordings[..index].contains(recording), "{}", moods[index]);
+    }
+}
+
 /// A simulated exchange that runs until it is dropped.
 struct Exchange {
     child: Child,
@@ -249,6 +263,7 @@ fn bad_arguments_end_in_status_2() {
         &["demo", "--duration", "0s"],
         &["replay"],
         &["sim", "--drop-ppm", "1000001"],
+        &["sim", "--mood", "happy"],
         &["no-such-command"],
     ] {
         let output = run(arguments);

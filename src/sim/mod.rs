@@ -4,9 +4,10 @@
 //! in the exact form of the wire, with the statistics of the real one, and it knows the true book
 //! at every frame, which no recording does.
 //!
-//! - [`Market`]: one product, a seeded random walk with a true book.
-//! - [`Exchange`]: subscriptions, snapshots, numbering, heartbeats and the truth, in virtual time
-//!   and without sockets.
+//! - [`Market`]: one product, a seeded random walk with a true book. Its [`Mood`] says whether it
+//!   is calm, busy, crashing or illiquid.
+//! - [`Exchange`]: subscriptions, snapshots, numbering, heartbeats, limits and the truth, in virtual
+//!   time and without sockets; also faults of the venue itself, such as a snapshot that is missing.
 //! - [`record`]: the frames of one connection, for fixtures and benchmarks.
 //! - [`FaultPlan`]: seeded faults between the exchange and a client.
 //! - [`Link`]: the network between the exchange and one client, in virtual time.

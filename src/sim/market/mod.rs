@@ -377,7 +377,7 @@ impl Market {
             0..CHURN_END => self.churn(side, rank, price, out),
             CHURN_END..RESIZE_END => self.resize(side, price, out),
             RESIZE_END..REPEAT_END => {
-                if let Some((held, size)) = self.book.beyond(side, price, 0)
+                if let [Some((held, size)), _] = self.book.span(side, price, 1)
                     && !touched(out, side, held)
                 {
                     self.put(side, held, size, out);
@@ -418,19 +418,20 @@ impl Market {
             return self.delete(side, worst, out);
         }
         let expected = self.distance(side, rank + SPAN_LEVELS) - self.distance(side, rank);
-        let sparse = match self.book.beyond(side, price, SPAN_LEVELS - 1) {
+        let [first, last] = self.book.span(side, price, SPAN_LEVELS);
+        let sparse = match last {
             Some((last, _)) => (last - price).abs() > expected,
             None => depth < target,
         };
         let insert_percent = if sparse { 75 } else { 25 };
         if depth <= 1 || self.rng.u64(0..100) < insert_percent {
-            if self.book.size_at(side, price).is_none() && !touched(out, side, price) {
+            let is_free = first.is_none_or(|(held, _)| held != price);
+            if is_free && !touched(out, side, price) {
                 let size = self.draw_size(side);
                 self.put(side, price, size, out);
             }
         } else {
-            let level = self.book.beyond(side, price, 0);
-            self.delete(side, level, out);
+            self.delete(side, first, out);
         }
     }
 
@@ -446,7 +447,7 @@ impl Market {
 
     /// Gives the first level at this price or worse another size.
     fn resize(&mut self, side: Side, price: i64, out: &mut Vec<Change>) {
-        if let Some((held, old)) = self.book.beyond(side, price, 0)
+        if let [Some((held, old)), _] = self.book.span(side, price, 1)
             && !touched(out, side, held)
         {
             let drawn = self.draw_size(side);

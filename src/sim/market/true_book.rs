@@ -126,13 +126,20 @@ impl TrueBook {
         }
     }
 
-    /// The level `skip` places beyond the first one at this price or worse.
-    pub(super) fn beyond(&self, side: Side, price: i64, skip: usize) -> Option<(i64, u64)> {
-        let level = match side {
-            Side::Bid => self.bids.range(..=price).rev().nth(skip),
-            Side::Ask => self.asks.range(price..).nth(skip),
-        };
-        level.map(|(&price, &size)| (price, size))
+    /// The first and the last of `levels` levels in a row, from this price on to the worse.
+    pub(super) fn span(&self, side: Side, price: i64, levels: usize) -> [Option<(i64, u64)>; 2] {
+        fn ends<'a>(
+            mut row: impl Iterator<Item = (&'a i64, &'a u64)>,
+            levels: usize,
+        ) -> [Option<(i64, u64)>; 2] {
+            let first = row.next();
+            let last = if levels > 1 { row.nth(levels - 2) } else { first };
+            [first, last].map(|level| level.map(|(&price, &size)| (price, size)))
+        }
+        match side {
+            Side::Bid => ends(self.bids.range(..=price).rev(), levels),
+            Side::Ask => ends(self.asks.range(price..), levels),
+        }
     }
 
     pub(super) fn worst(&self, side: Side) -> Option<(i64, u64)> {
