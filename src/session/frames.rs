@@ -281,6 +281,7 @@ fn apply<'f>(
             let snapshot = read_snapshot(update, max_levels, touched)?;
             subscription.book.replace(snapshot);
             subscription.stage = Stage::Live;
+            subscription.is_ended_earlier = false;
             touched.is_replaced = true;
             log.forget(touched.index);
         }

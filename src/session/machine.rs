@@ -74,6 +74,8 @@ pub(super) struct Machine {
     /// How many requests were sent on this connection, and how many of them were answered.
     pub(super) requests_sent: u64,
     pub(super) requests_answered: u64,
+    /// Whether the venue was found to answer a request after it has done what later ones ask for.
+    pub(super) answers_lag: bool,
 
     /// What the last message changed, if anybody asked.
     pub(super) changes: ChangeLog,
@@ -133,6 +135,7 @@ impl Machine {
             leaving: Vec::new(),
             requests_sent: 0,
             requests_answered: 0,
+            answers_lag: false,
             changes: ChangeLog::default(),
             #[cfg(level2_sabotage)]
             saboteur: super::sabotage::Saboteur::default(),
@@ -199,6 +202,7 @@ impl Machine {
             subscription.tries = 0;
             subscription.refusals = 0;
             subscription.asked_in = None;
+            subscription.is_ended_earlier = false;
             subscription.is_fresh = true;
             subscription.stage = if is_passive {
                 Stage::Awaiting { deadline: None, is_first: false }
@@ -209,6 +213,7 @@ impl Machine {
         self.leaving.clear();
         self.requests_sent = 0;
         self.requests_answered = 0;
+        self.answers_lag = false;
         self.wants_heartbeats = !is_passive;
         self.has_requests = !is_passive;
         self.tokens.open(self.config.authenticate, self.config.retry_without_token);
@@ -477,6 +482,7 @@ impl Machine {
         let subscription = self.subscriptions.at_mut(index);
         match subscription.stage {
             Stage::Awaiting { deadline: Some(deadline), .. } if deadline <= now => {
+                self.answers_lag |= std::mem::take(&mut subscription.is_ended_earlier);
                 if let Some(asked_in) = subscription.asked_in {
                     self.settle_requests(asked_in);
                 }

@@ -165,7 +165,7 @@ impl Machine {
                     if is_answered || asked_in.is_none() {
                         self.push_each(index, |product| Event::Unlisted { product });
                         self.lose_product(now, index, Cause::Refused);
-                    } else {
+                    } else if !self.answers_lag {
                         self.lose_to_older_end(now, index);
                     }
                     index += 1;
@@ -189,13 +189,17 @@ impl Machine {
     }
 
     /// Withdraws a book that the snapshot of an earlier subscription has made live: that one has
-    /// ended, and the answer to the newer request is on its way.
+    /// ended, and the snapshot of the newer one is on its way.
+    ///
+    /// Should that not come, then the book was the newer one's, and the answer was late. From then
+    /// on such answers end no book: on this connection they tell nothing.
     fn lose_to_older_end(&mut self, now: Instant, index: usize) {
         let (healthy_after, timeout) = (self.config.healthy_after, self.config.snapshot_timeout);
         let subscription = self.subscriptions.at_mut(index);
         subscription.withdraw();
         subscription.lose(now, Cause::Refused, healthy_after);
-        let deadline = subscription.last_request.unwrap_or(now).max(now) + timeout;
+        subscription.is_ended_earlier = true;
+        let deadline = now + timeout;
         subscription.stage = Stage::Awaiting { deadline: Some(deadline), is_first: false };
         self.arm_product_timer(deadline);
         self.push_each(index, |product| Event::Lost { product, cause: Cause::Refused });

@@ -77,6 +77,9 @@ pub(super) struct Subscription {
     pub(super) has_cost_connection: bool,
     /// Which of the connection's requests asked for it last; its answer has to list it.
     pub(super) asked_in: Option<u64>,
+    /// Whether its book was withdrawn because an earlier subscription had ended, and no snapshot
+    /// has come since.
+    pub(super) is_ended_earlier: bool,
     /// Whether nothing was asked for under its name on this connection before.
     pub(super) is_fresh: bool,
     /// The frame that the best bid and ask were last published for.
@@ -105,6 +108,7 @@ impl Subscription {
             refusals: 0,
             has_cost_connection: false,
             asked_in: None,
+            is_ended_earlier: false,
             is_fresh: false,
             origin: None,
             last_change: now,

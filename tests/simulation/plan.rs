@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use level2::ProductId;
 use level2::session::{Resync, SessionConfig};
-use level2::sim::{ExchangeConfig, FaultRates, LinkRates, ProductSpec};
+use level2::sim::{ExchangeConfig, FaultRates, LinkRates, Mood, ProductSpec};
 
 /// Everything that a seed decides but the moves of the market and of the faults themselves.
 pub(crate) struct Plan {
@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) products: Vec<ProductId>,
     pub(crate) config: SessionConfig,
     pub(crate) rates: LinkRates,
+    /// How often, per message, the venue does something odd.
+    pub(crate) venue_ppm: u32,
     /// How often, per message, the caller takes a product away or brings one back.
     pub(crate) change_ppm: u32,
     /// How often, per message, the machine goes to sleep, and for how long at most.
@@ -38,6 +40,9 @@ impl Plan {
         }
         rng.shuffle(&mut names);
         let is_habitual = rates.faults != FaultRates::default() && rng.bool();
+        let config = draw_config(&mut rng, names);
+        // Who leaves the asking to others cannot know what became of it.
+        let asks = config.resync != Resync::Passive;
         Self {
             exchange: ExchangeConfig {
                 seed: rng.u64(..),
@@ -47,8 +52,9 @@ impl Plan {
                 ..ExchangeConfig::default()
             },
             products: ids,
-            config: draw_config(&mut rng, names),
+            config,
             rates,
+            venue_ppm: if is_habitual && asks { rng.u32(0..15_000) } else { 0 },
             change_ppm: if is_habitual { rng.u32(0..20_000) } else { 0 },
             sleep_ppm: if is_habitual { rng.u32(0..2_000) } else { 0 },
             sleep_max: Duration::from_secs(rng.u64(1..20)),
@@ -80,6 +86,7 @@ impl Plan {
             self.rates.dial_refused_ppm,
             self.rates.dial_rejected_ppm,
             self.rates.dial_lost_ppm,
+            self.venue_ppm,
             self.change_ppm,
             self.sleep_ppm,
         ];
@@ -88,7 +95,7 @@ impl Plan {
 }
 
 /// One to three products, small enough that whole books can be compared all the time. Most are
-/// quiet most of the time, as most of the venue's products are.
+/// quiet most of the time, as most of the venue's products are; some crash.
 fn draw_products(rng: &mut Rng) -> Vec<ProductSpec> {
     let mut specs = vec![
         ProductSpec::btc_usd(),
@@ -101,7 +108,15 @@ fn draw_products(rng: &mut Rng) -> Vec<ProductSpec> {
     specs.truncate(rng.usize(1..=3));
     let levels = rng.usize(2..30);
     let quiet = *rng.choice([300, 800, 950, 990].iter()).unwrap();
-    specs.into_iter().map(|spec| spec.levels(levels).quiet(quiet)).collect()
+    let draw = |spec: ProductSpec| match rng.u64(0..14) {
+        0..=4 => spec.quiet(quiet),
+        5..=7 => spec.mood(Mood::Calm),
+        8..=10 => spec.mood(Mood::Illiquid),
+        11 => spec.mood(Mood::Changing),
+        12 => spec.mood(Mood::Busy),
+        _ => spec.mood(Mood::Crash),
+    };
+    specs.into_iter().map(|spec| spec.levels(levels)).map(draw).collect()
 }
 
 fn draw_config(rng: &mut Rng, names: Vec<ProductId>) -> SessionConfig {

@@ -17,7 +17,8 @@ pub(crate) struct Tally {
     /// Best bids and asks, and whole books, found equal to the truth.
     pub(crate) looks: u64,
     pub(crate) books: u64,
-    /// How often the machine slept, and the caller changed its products.
+    /// How often the venue did something odd, the machine slept, and the caller changed its products.
+    pub(crate) oddities: u64,
     pub(crate) sleeps: u64,
     pub(crate) changes: u64,
 }
@@ -30,6 +31,7 @@ impl Tally {
         self.stats.add(&other.stats);
         self.looks += other.looks;
         self.books += other.books;
+        self.oddities += other.oddities;
         self.sleeps += other.sleeps;
         self.changes += other.changes;
     }
@@ -37,10 +39,11 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { runs, time, link, stats, looks, books, sleeps, changes } = self;
+        let Self { runs, time, link, stats, looks, books, oddities, sleeps, changes } = self;
         let days = time.as_secs_f64() / 86_400.0;
         writeln!(f, "{runs} runs, {days:.2} days of feed")?;
-        writeln!(f, "{} faults and {sleeps} sleeps: {link:?}", link.faults())?;
+        write!(f, "{} faults of the network, {oddities} of the venue, ", link.faults())?;
+        writeln!(f, "{sleeps} sleeps: {link:?}")?;
         writeln!(f, "{stats:?}")?;
         write!(f, "{changes} products taken away or brought back; ")?;
         write!(f, "{looks} best bids and asks and {books} whole books equal to the truth")

@@ -26,7 +26,7 @@ const REST: Duration = Duration::from_secs(3);
 /// One in so many messages has every book compared, not only the one that it is for.
 const FULL_LOOK_EVERY: u64 = 16;
 /// How many moves a failing seed shows.
-const MOVES_SHOWN: usize = 60;
+const MOVES_SHOWN: usize = 80;
 /// A caller whose policy is passive asks again this long after a loss.
 const PASSIVE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -182,6 +182,9 @@ impl World {
         }
         self.check();
         self.drive();
+        if self.strikes(self.plan.venue_ppm) {
+            self.trouble_venue();
+        }
         if self.strikes(self.plan.change_ppm) {
             self.change_products();
         }
@@ -267,6 +270,30 @@ impl World {
         self.link.send(self.now, r#"{"type":"subscribe","channel":"heartbeats"}"#.to_owned());
     }
 
+    /// Lets the venue do something odd to the client's connection.
+    fn trouble_venue(&mut self) {
+        let Some(id) = self.link.connection() else { return };
+        self.tally.oddities += 1;
+        let kind = self.rng.u64(0..7);
+        self.moves.note(self.now, format_args!("oddity {kind}"));
+        let (exchange, products) = (&mut self.exchange, &self.plan.products);
+        match kind {
+            // Without the answer to the end of a subscription, a new one that brings nothing
+            // cannot be told from the old one going on: no client could.
+            0 if self.seed.is_multiple_of(2) => exchange.withhold_ack(id),
+            0 => exchange.withhold_stream(id),
+            1 => exchange.withhold_snapshot(id),
+            2 => exchange.refuse_next_product(id),
+            3 => exchange.refuse_next_request(id, "failure to subscribe"),
+            4 => exchange.send_error(id, "an error that nobody asked for"),
+            5 => exchange.send_event(id, "news", r#"{"type":"headline","text":"l2_data"}"#),
+            _ => {
+                let product = products[self.rng.usize(0..products.len())].as_str();
+                exchange.resend_snapshot(id, product);
+            }
+        }
+    }
+
     /// Takes a product away, or brings one back.
     fn change_products(&mut self) {
         self.tally.changes += 1;
@@ -284,6 +311,7 @@ impl World {
     /// Ends every fault but those that the open connection has suffered already.
     fn stop_faults(&mut self) {
         self.link.set_rates(LinkRates { latency: self.plan.rates.latency, ..LinkRates::default() });
+        self.plan.venue_ppm = 0;
         self.plan.change_ppm = 0;
         self.plan.sleep_ppm = 0;
         for product in self.plan.products.clone() {
@@ -380,7 +408,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if std::thread::panicking() && self.moves.are_kept {
-            println!("the last moves of SEED={}:", self.seed);
+            println!("SEED={} {:?}", self.seed, self.plan.config);
+            println!("its last moves:");
             self.moves.last.iter().for_each(|line| println!("  {line}"));
         }
     }
