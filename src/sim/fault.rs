@@ -291,6 +291,11 @@ impl FaultPlan {
         out.extend(overtaken.map(|(frame, _)| Delivery::Text(frame.text.into_bytes())));
     }
 
+    /// As [`finish`](Self::finish), for [`strike`](Self::strike).
+    pub(super) fn flush(&mut self, out: &mut Vec<Fate>) {
+        out.extend(self.overtaken.take().map(intact));
+    }
+
     /// The rates of this plan.
     #[must_use]
     pub fn rates(&self) -> FaultRates {

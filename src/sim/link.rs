@@ -466,10 +466,12 @@ impl Link {
             wire.newest_sent = mark.or(wire.newest_sent);
             watch(&frame, mark);
             let mut fates = std::mem::take(&mut self.fates);
-            // A counter that begins again and then loses its zero cannot be told from one that
-            // goes on, when it had only just begun: no client could. All else may happen.
+            // A counter that begins again and then loses its zero, or is followed by a frame of
+            // before, cannot be told from one that goes on, when it had only just begun: no client
+            // could. All else may happen.
             let epoch = mark.map_or(0, |mark| mark.epoch);
             if epoch > 0 && frame.sequence == Some(0) {
+                wire.plan.flush(&mut fates);
                 let (bytes, sequence) = (frame.text.into_bytes(), frame.sequence);
                 fates.push(Fate::Text(Arrival { bytes, sequence, epoch, is_intact: true }));
             } else {

@@ -29,7 +29,8 @@ pub(crate) struct Truth {
 struct Record {
     mark: Mark,
     product: usize,
-    /// `None` where the frame says that the product is not subscribed to.
+    /// `None` where the frame says that the product is not subscribed to, or brings changes of
+    /// what no snapshot has told.
     truth: Option<Truth>,
 }
 
@@ -38,6 +39,8 @@ struct Record {
 struct Mirror {
     sides: [BTreeMap<Exact, Exact>; 2],
     digest: u64,
+    /// Whether a snapshot has come since the product was last not subscribed to.
+    is_whole: bool,
 }
 
 pub(crate) struct Oracle {
@@ -77,6 +80,7 @@ impl Oracle {
             for product in 0..self.names.len() {
                 // A list without it means that nothing more comes for it.
                 if !frame.text.contains(&format!("\"{}\"", self.names[product])) {
+                    self.mirrors[product].is_whole = false;
                     self.records.push_back(Record { mark, product, truth: None });
                 }
             }
@@ -85,7 +89,8 @@ impl Oracle {
             let product =
                 self.names.iter().position(|known| known == name).expect("it was asked for");
             let truth = self.mirrors[product].apply(mark.sequence, &frame.text);
-            self.records.push_back(Record { mark, product, truth: Some(truth) });
+            let is_whole = self.mirrors[product].is_whole;
+            self.records.push_back(Record { mark, product, truth: is_whole.then_some(truth) });
         }
     }
 
@@ -164,7 +169,7 @@ impl Mirror {
     /// Does what a frame says.
     fn apply(&mut self, sequence: u64, text: &str) -> Truth {
         if text.contains(r#""type":"snapshot""#) {
-            *self = Self::default();
+            *self = Self { is_whole: true, ..Self::default() };
         }
         for level in text.split(r#""side":""#).skip(1) {
             let (side, levels) = match level.as_bytes()[0] {
