@@ -27,7 +27,7 @@
 //! | duplicate or older number | nothing: not applied, counted | |
 //! | silence on the connection | all books | a new connection |
 //! | silence of one product | nothing: [`Event::Quiet`]; a fault if a limit is set | asking again |
-//! | the venue refuses, or does not list a product | [`Event::Refused`], [`Event::Unlisted`] | asking again, ever more seldom |
+//! | the venue refuses a request, or lists a product no longer | [`Event::Refused`], [`Event::Unlisted`]; the book that is no longer listed | asking again, ever more seldom |
 //! | the venue refuses tokens | [`Event::AuthenticationFailed`] | once a fresh token, then none, then no more |
 //! | socket closed, dial failed | all books | a new connection after a random, growing wait: soon if the venue only restarts, late if it finds fault with the client, and not before the time that a `Retry-After` names |
 //!

@@ -138,10 +138,20 @@ impl Oracle {
     /// Compares a book that can be read with what the client was shown.
     pub(crate) fn check_book(&self, name: &str, book: &Book) {
         let truth = self.truth(name).unwrap_or_else(|| panic!("{name} should have no book"));
-        let digest = [Side::Bid, Side::Ask].into_iter().fold(0u64, |sum, side| {
-            let levels = book.levels(side);
-            levels.fold(sum, |sum, level| sum.wrapping_add(hash_level(side, exact_level(level))))
-        });
+        let mut digest = 0u64;
+        for side in [Side::Bid, Side::Ask] {
+            let mut last = None;
+            for level in book.levels(side) {
+                let (price, size) = exact_level(level);
+                let is_worse = last.is_none_or(|last| match side {
+                    Side::Bid => price < last,
+                    Side::Ask => price > last,
+                });
+                assert!(is_worse && size > 0, "{name}: {level:?} after {last:?}");
+                last = Some(price);
+                digest = digest.wrapping_add(hash_level(side, (price, size)));
+            }
+        }
         assert_eq!(digest, truth.digest, "{name} after {:?}: {book:?}", self.newest_delivered);
     }
 
