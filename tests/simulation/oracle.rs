@@ -178,27 +178,37 @@ impl Oracle {
 impl Mirror {
     /// Does what a frame says.
     fn apply(&mut self, sequence: u64, text: &str) -> Truth {
-        if text.contains(r#""type":"snapshot""#) {
+        if between(text, r#""type":""#) == Some("snapshot") {
             *self = Self { is_whole: true, ..Self::default() };
         }
-        for level in text.split(r#""side":""#).skip(1) {
-            let (side, levels) = match level.as_bytes()[0] {
-                b'b' => (Side::Bid, &mut self.sides[0]),
-                _ => (Side::Ask, &mut self.sides[1]),
-            };
-            let price = read(between(level, r#""price_level":""#).expect("a price"));
-            let size = read(between(level, r#""new_quantity":""#).expect("a size"));
-            let old = if size == 0 { levels.remove(&price) } else { levels.insert(price, size) };
-            for (size, is_new) in old.map(|old| (old, false)).into_iter().chain([(size, true)]) {
-                let hash = if size == 0 { 0 } else { hash_level(side, (price, size)) };
-                let sum = if is_new { u64::wrapping_add } else { u64::wrapping_sub };
-                self.digest = sum(self.digest, hash);
+        // Between quotes stand, in turn, a key, a colon and its text.
+        let mut parts = text.split('"');
+        let (mut side, mut price) = (Side::Bid, 0);
+        while let Some(key) = parts.next() {
+            if !matches!(key, "side" | "price_level" | "new_quantity") {
+                continue;
+            }
+            let value = parts.nth(1).expect("every key has a text");
+            match key {
+                "side" => side = if value == "bid" { Side::Bid } else { Side::Ask },
+                "price_level" => price = read(value),
+                _ => self.set(side, price, read(value)),
             }
         }
         let level = |(price, size): (&Exact, &Exact)| (*price, *size);
         let [bids, asks] = &self.sides;
         let best = [bids.last_key_value().map(level), asks.first_key_value().map(level)];
         Truth { sequence, best, digest: self.digest }
+    }
+
+    fn set(&mut self, side: Side, price: Exact, size: Exact) {
+        let levels = &mut self.sides[usize::from(side == Side::Ask)];
+        let old = if size == 0 { levels.remove(&price) } else { levels.insert(price, size) };
+        for (size, is_new) in old.map(|old| (old, false)).into_iter().chain([(size, true)]) {
+            let hash = if size == 0 { 0 } else { hash_level(side, (price, size)) };
+            let sum = if is_new { u64::wrapping_add } else { u64::wrapping_sub };
+            self.digest = sum(self.digest, hash);
+        }
     }
 }
 
