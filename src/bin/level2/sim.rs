@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use level2::ProductId;
 use level2::sim::{
-    Delivery, ExchangeConfig, FaultPlan, Mood, ProductSpec, Server, ServerConfig, SimFrame, record,
+    Delivery, ExchangeConfig, FaultPlan, Mood, ProductSpec, Server, ServerConfig, SimFrame,
+    VENUE_CONNECTIONS_PER_SECOND, VENUE_MESSAGES_PER_SECOND, record,
 };
 
 use crate::failure::{Failure, print};
@@ -44,6 +45,10 @@ pub(crate) struct SimArgs {
     /// Decides every market and every fault
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
+    /// Refuse what comes too fast, as the venue does: more than 8 connections a second, or more
+    /// than 8 requests a second that have no token
+    #[arg(long)]
+    limits: bool,
     /// How many frames of a million are lost
     #[arg(long, value_name = "N", default_value_t = 0,
         value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
@@ -91,6 +96,8 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
         products: specs(args)?,
         truth_frames_max: TRUTH_FRAMES,
         truth_changes_max: 0,
+        connections_per_second: args.limits.then_some(VENUE_CONNECTIONS_PER_SECOND),
+        messages_per_second: args.limits.then_some(VENUE_MESSAGES_PER_SECOND),
         ..ExchangeConfig::default()
     };
     let faults = FaultPlan::drops(args.drop_ppm).seed(args.seed);

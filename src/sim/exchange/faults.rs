@@ -32,6 +32,25 @@ impl Exchange {
     /// it, and updates come with nothing to apply them to. Calls add up.
     ///
     /// The product has no [`truth`](Self::truth) until a snapshot is sent.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use level2::sim::{Exchange, ExchangeConfig};
+    ///
+    /// let mut exchange = Exchange::new(ExchangeConfig::default());
+    /// let id = exchange.connect();
+    /// exchange.withhold_snapshot(id);
+    /// let subscribe = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
+    /// exchange.receive(id, Duration::ZERO, subscribe);
+    /// let ack = exchange.poll_frame(id).unwrap();
+    /// assert!(ack.text.contains(r#""level2":["BTC-USD"]"#));
+    ///
+    /// exchange.advance(Duration::from_millis(50));
+    /// let update = exchange.poll_frame(id).unwrap();
+    /// assert!(update.text.contains(r#""type":"update""#));
+    /// assert!(exchange.truth(id, "BTC-USD", 1).is_none());
+    /// ```
     pub fn withhold_snapshot(&mut self, id: ConnectionId) {
         self.order(id, |connection| add_one(&mut connection.orders.snapshots_withheld));
     }
@@ -52,7 +71,7 @@ impl Exchange {
     /// Answers the next request of a connection with an error frame of these words instead of
     /// obeying it, whatever it is. A second call before that replaces the words.
     ///
-    /// The venue's own are listed in PROTOCOL: `authentication failure`, `failure to subscribe`,
+    /// Words that clients have seen are `authentication failure`, `failure to subscribe` and
     /// `subscribe or unsubscribe required`.
     pub fn refuse_next_request(&mut self, id: ConnectionId, message: impl Into<String>) {
         self.order(id, |connection| connection.orders.refusal = Some(message.into()));

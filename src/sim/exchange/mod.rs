@@ -65,8 +65,11 @@ use truth::Row;
 ///   [`messages_per_second`](ExchangeConfig::messages_per_second).
 /// - What it answers to an unknown product: here the ack leaves it out.
 /// - Whether a second subscribe brings a second snapshot: here it brings an ack alone.
-/// - Whether frames are ever lost after they were numbered, a counter starts again or a snapshot
-///   is missing: none was seen. Methods like [`drop_next`](Self::drop_next) make it so.
+/// - What becomes of the subscriptions to a product that it delists: here they end without a word
+///   ([`list_product`](Self::list_product)).
+/// - Whether frames are ever lost after they were numbered, a counter starts again, or an ack or a
+///   snapshot is missing: none was seen. Methods from [`drop_next`](Self::drop_next) to
+///   [`withhold_stream`](Self::withhold_stream) make it so.
 #[derive(Debug)]
 pub struct Exchange {
     config: ExchangeConfig,
@@ -78,10 +81,11 @@ pub struct Exchange {
     message_limit: RateLimit,
     rng: Rng,
     now: Duration,
-    /// The end of the last interval that passed, of those between it and `interval_due` that are
-    /// known to bring nothing, how many there are, and the end of the first that may bring more.
+    /// The end of the last interval that passed.
     interval_last: Duration,
+    /// How many of the intervals after it are known to bring nothing.
     intervals_quiet: u32,
+    /// The end of the interval after those.
     interval_due: Duration,
     heartbeat_due: Duration,
     /// No connection has to be closed before this.
@@ -455,9 +459,10 @@ impl Exchange {
     fn draw_patience(&self, id: ConnectionId) -> Option<Duration> {
         let range = self.config.idle_deadline.as_ref()?;
         let seed = fnv1a(&[self.config.seed.to_le_bytes(), id.0.to_le_bytes()].concat());
-        let spread = range.end().saturating_sub(*range.start()).as_millis();
-        let spread = u64::try_from(spread).unwrap_or(u64::MAX);
-        Some(*range.start() + Duration::from_millis(Rng::with_seed(seed).u64(0..=spread)))
+        let spread_ms = range.end().saturating_sub(*range.start()).as_millis();
+        let spread_ms = u64::try_from(spread_ms).unwrap_or(u64::MAX);
+        let drawn = Duration::from_millis(Rng::with_seed(seed).u64(0..=spread_ms));
+        Some(range.start().saturating_add(drawn))
     }
 
     /// Forgets the oldest closed connections beyond the number that is kept.
@@ -474,7 +479,7 @@ impl Exchange {
     }
 }
 
-/// Puts the event of a level2 frame into `out`: all these levels.
+/// Puts the event of a level2 frame with these levels into `out`.
 fn render_levels(
     listing: &Listing,
     kind: &str,

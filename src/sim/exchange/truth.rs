@@ -48,6 +48,22 @@ impl Exchange {
     ///
     /// The present book is copied and the changes since then are undone in the copy, so recent
     /// books cost least.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use level2::sim::{Exchange, ExchangeConfig};
+    ///
+    /// let mut exchange = Exchange::new(ExchangeConfig::default());
+    /// let id = exchange.connect();
+    /// let subscribe = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
+    /// exchange.receive(id, Duration::ZERO, subscribe);
+    /// let at_start = exchange.true_book("BTC-USD").unwrap().clone();
+    ///
+    /// exchange.advance(Duration::from_secs(10));
+    /// assert_ne!(exchange.true_book("BTC-USD"), Some(&at_start));
+    /// assert_eq!(exchange.true_book_at(id, "BTC-USD", 0), Some(at_start));
+    /// ```
     #[must_use]
     pub fn true_book_at(
         &self,
