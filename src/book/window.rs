@@ -11,12 +11,14 @@
 //!
 //! The array is a ring: a key lies in slot `key mod capacity` wherever the window stands, so the
 //! window moves with the market without moving any level that stays inside. One bit a slot says
-//! which are occupied and one bit a page of 64 slots says which pages are not empty; that finds
-//! the next level after a removed one in two or three steps, however far away it is.
+//! which are occupied, in a word a page of 64 slots; that finds the next level after a removed one
+//! in two or three steps near the touch, and never in more than there are pages.
 //!
 //! A page takes memory when it gets its first level, and keeps it: near the touch that is soon no
 //! more, and of the others most never do. A first snapshot of 45,000 levels is taken in a quarter
 //! of the time that it needs where all slots are there from the start, in memory never used before.
+//! One bit a page says which have memory, so that a search leaves out the others. Bits that said
+//! which hold a level would have to be kept with every change, for searches that are rare.
 //!
 //! The window knows nothing of the tree. [`Ladder`](super::ladder::Ladder) decides where it stands.
 
@@ -34,8 +36,8 @@ pub(super) struct Window {
     /// The slots, a page of them at a time. A key lies in the slot of its remainder by their
     /// number, a power of two.
     pages: Box<[Page]>,
-    /// A bit for each page that is not empty.
-    summary: Box<[u64]>,
+    /// A bit for each page that has memory.
+    used_pages: Box<[u64]>,
     len: usize,
     /// The smallest key that holds a level; without any, not smaller than any key.
     first: i64,
@@ -53,7 +55,7 @@ struct Page {
 impl Window {
     /// Returns a window that holds nothing, and that nothing fits in.
     pub(super) fn none() -> Self {
-        Self { base: 0, pages: Box::default(), summary: Box::default(), len: 0, first: i64::MAX }
+        Self { base: 0, pages: Box::default(), used_pages: Box::default(), len: 0, first: i64::MAX }
     }
 
     /// Returns an empty window of `capacity` keys, a power of two and at least [`MIN_CAPACITY`].
@@ -62,7 +64,7 @@ impl Window {
         Self {
             base,
             pages: vec![Page::default(); capacity / BITS].into(),
-            summary: vec![0; capacity / BITS / BITS].into(),
+            used_pages: vec![0; capacity / BITS / BITS].into(),
             len: 0,
             first: i64::MAX,
         }
@@ -114,12 +116,13 @@ impl Window {
         let sizes = match &mut page.sizes {
             Some(sizes) => sizes,
             None if size == 0 => return (0, false),
-            empty => empty.insert(new_sizes()),
+            unused => {
+                self.used_pages[at / BITS] |= 1 << (at % BITS);
+                unused.insert(new_sizes())
+            }
         };
         let before = std::mem::replace(&mut sizes[bit], size);
         page.occupied = with_bit(page.occupied, bit, size != 0);
-        let word = &mut self.summary[at / BITS];
-        *word = with_bit(*word, at % BITS, page.occupied != 0);
         self.len = self.len + usize::from(size != 0) - usize::from(before != 0);
         let is_at_first = key <= self.first;
         if is_at_first {
@@ -185,19 +188,24 @@ impl Window {
     /// Returns the first occupied slot at or after a slot.
     #[inline]
     fn occupied_from(&self, slot: usize) -> Option<usize> {
-        let word = slot / BITS;
-        let bits = self.pages.get(word)?.occupied & (!0 << (slot % BITS));
+        let (at, bit) = (slot / BITS, slot % BITS);
+        let bits = self.pages.get(at)?.occupied & (!0 << bit);
         if bits != 0 {
-            return Some(word * BITS + bits.trailing_zeros() as usize);
+            return Some(at * BITS + bits.trailing_zeros() as usize);
         }
-        let word = word + 1;
-        let mut bits = self.summary.get(word / BITS)? & (!0 << (word % BITS));
-        for at in word / BITS.. {
-            if bits != 0 {
-                let word = at * BITS + bits.trailing_zeros() as usize;
-                return Some(word * BITS + self.pages[word].occupied.trailing_zeros() as usize);
+        let from = at + 1;
+        let mut mask = !0 << (from % BITS);
+        for (word, used) in self.used_pages.iter().enumerate().skip(from / BITS) {
+            let mut used = used & mask;
+            while used != 0 {
+                let at = word * BITS + used.trailing_zeros() as usize;
+                let occupied = self.pages[at].occupied;
+                if occupied != 0 {
+                    return Some(at * BITS + occupied.trailing_zeros() as usize);
+                }
+                used &= used - 1;
             }
-            bits = *self.summary.get(at + 1)?;
+            mask = !0;
         }
         None
     }
@@ -205,20 +213,27 @@ impl Window {
     /// Returns the last occupied slot before a slot.
     fn occupied_until(&self, slot: usize) -> Option<usize> {
         let last = slot.checked_sub(1)?;
-        let (word, bit) = (last / BITS, last % BITS);
-        let bits = self.pages[word].occupied & (!0 >> (BITS - 1 - bit));
+        let (at, bit) = (last / BITS, last % BITS);
+        let bits = self.pages[at].occupied & (!0 >> (BITS - 1 - bit));
         if bits != 0 {
-            return Some(word * BITS + bits.ilog2() as usize);
+            return Some(at * BITS + bits.ilog2() as usize);
         }
-        let last = word.checked_sub(1)?;
-        let (mut at, bit) = (last / BITS, last % BITS);
-        let mut bits = self.summary[at] & (!0 >> (BITS - 1 - bit));
-        while bits == 0 {
-            at = at.checked_sub(1)?;
-            bits = self.summary[at];
+        let last = at.checked_sub(1)?;
+        let mut mask = !0 >> (BITS - 1 - last % BITS);
+        for (word, used) in self.used_pages[..=last / BITS].iter().enumerate().rev() {
+            let mut used = used & mask;
+            while used != 0 {
+                let bit = used.ilog2();
+                let at = word * BITS + bit as usize;
+                let occupied = self.pages[at].occupied;
+                if occupied != 0 {
+                    return Some(at * BITS + occupied.ilog2() as usize);
+                }
+                used ^= 1 << bit;
+            }
+            mask = !0;
         }
-        let word = at * BITS + bits.ilog2() as usize;
-        Some(word * BITS + self.pages[word].occupied.ilog2() as usize)
+        None
     }
 }
 
