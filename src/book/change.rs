@@ -1,7 +1,5 @@
 //! What changes did to a book.
 
-use std::ops::AddAssign;
-
 /// What [`Book::set`](super::Book::set) did to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -43,22 +41,4 @@ pub struct Applied {
     pub made: u64,
     /// How many were [`Change::Absent`].
     pub absent: u64,
-}
-
-impl Applied {
-    /// Counts a change by the sizes before and after it; zero is no level.
-    #[inline]
-    pub(super) const fn count(&mut self, before: u64, after: u64) {
-        self.total += 1;
-        self.made += (before != after) as u64;
-        self.absent += ((before | after) == 0) as u64;
-    }
-}
-
-impl AddAssign for Applied {
-    fn add_assign(&mut self, other: Self) {
-        self.made += other.made;
-        self.absent += other.absent;
-        self.total += other.total;
-    }
 }

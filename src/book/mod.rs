@@ -91,24 +91,44 @@ impl Book {
     /// when the side is full. The book is then as it was.
     #[inline]
     pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
-        let (before, after) = self.place(side, price, size)?;
+        let (before, after) = self.place(side, price, size, false)?;
         Ok(Change::between(before, after))
     }
 
     /// Makes many changes, in their order.
     ///
-    /// Does what [`Book::set`] does for each of them, and counts instead of telling one by one.
+    /// Does what [`Book::set`] does for each of them, and adds to `applied` what was done, also
+    /// before an error.
     ///
     /// # Errors
     /// The first error of [`Book::set`]. The changes before that one were made.
     #[inline]
-    pub fn apply(&mut self, changes: &[PackedLevel]) -> Result<Applied, BookError> {
-        let mut applied = Applied::default();
-        for change in changes {
-            let (before, after) = self.place(change.side(), change.price(), change.size())?;
-            applied.count(before, after);
+    pub fn apply(
+        &mut self,
+        changes: &[PackedLevel],
+        applied: &mut Applied,
+    ) -> Result<(), BookError> {
+        // However many of them add a level. Asking once a batch spares each change the question.
+        let has_room = self.bids.len().max(self.asks.len()) + changes.len() <= self.max_levels;
+        let (mut made, mut absent) = (0, 0);
+        let mut result = Ok(());
+        let mut left = changes.iter();
+        for change in left.by_ref() {
+            match self.place(change.side(), change.price(), change.size(), has_room) {
+                Ok((before, after)) => {
+                    made += u64::from(before != after);
+                    absent += u64::from(before | after == 0);
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
         }
-        Ok(applied)
+        applied.total += (changes.len() - left.len() - usize::from(result.is_err())) as u64;
+        applied.made += made;
+        applied.absent += absent;
+        result
     }
 
     /// Replaces every level by those of a snapshot.
@@ -204,8 +224,16 @@ impl Book {
     }
 
     /// Sets the size at a price; returns the units that rested there, and those that do now.
+    ///
+    /// `has_room` says that the side is known not to be full.
     #[inline(always)]
-    fn place(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<(u64, u64), BookError> {
+    fn place(
+        &mut self,
+        side: Side,
+        price: Fixed,
+        size: Fixed,
+        has_room: bool,
+    ) -> Result<(u64, u64), BookError> {
         let units = match size.ticks(self.size_scale) {
             Some(units) => units,
             None => self.grow_size_scale(size)?,
@@ -219,7 +247,7 @@ impl Book {
         };
         let max_levels = self.max_levels;
         let ladder = self.ladder_mut(side);
-        if ladder.len() >= max_levels && would_grow(ladder, ticks, units) {
+        if !has_room && ladder.len() >= max_levels && would_grow(ladder, ticks, units) {
             return Err(BookError::TooManyLevels { side, max_levels });
         }
         Ok((ladder.set(ticks, units), units))

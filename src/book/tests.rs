@@ -104,8 +104,9 @@ proptest! {
         let (mut book, mut other) = (Book::new(), Book::new());
         for operations in operations.chunks(len) {
             let pack = |&(side, price, size)| PackedLevel::new(side, price, size);
-            let applied = book.apply(&operations.iter().map(pack).collect::<Vec<_>>()).unwrap();
-            let mut expected = Applied::default();
+            let changes: Vec<PackedLevel> = operations.iter().map(pack).collect();
+            let (mut applied, mut expected) = (Applied::default(), Applied::default());
+            book.apply(&changes, &mut applied).unwrap();
             for (side, price, size) in operations {
                 let change = other.set(*side, *price, *size).unwrap();
                 expected.total += 1;
@@ -226,6 +227,22 @@ fn refuses_negative_sizes_and_full_sides() {
         snapshot.push(Side::Ask, number("2"), number("1")),
         Err(BookError::TooManyLevels { side: Side::Ask, max_levels: 1 })
     );
+}
+
+#[test]
+fn what_was_done_before_an_error_is_counted() {
+    let mut book = Book::with_max_levels(2);
+    let bid = |price, size| PackedLevel::new(Side::Bid, number(price), number(size));
+    let changes = [bid("1", "1"), bid("7", "0"), bid("2", "1"), bid("2", "5"), bid("3", "1")];
+    let mut applied = Applied::default();
+    let full = BookError::TooManyLevels { side: Side::Bid, max_levels: 2 };
+    assert_eq!(book.apply(&changes, &mut applied), Err(full));
+    assert_eq!(applied, Applied { total: 4, made: 3, absent: 1 });
+    assert_eq!(book.best_bid().unwrap().size, Decimal::from(5));
+
+    // A full side still takes what adds no level, and the counts go on.
+    assert_eq!(book.apply(&changes[1..4], &mut applied), Ok(()));
+    assert_eq!(applied, Applied { total: 7, made: 5, absent: 2 });
 }
 
 #[test]

@@ -286,12 +286,14 @@ fn apply<'f>(
             log.forget(touched.index);
         }
         (UpdateKind::Update, Stage::Live) => {
-            let applied = apply_changes(&mut subscription.book, log, update, touched)?;
+            let mut applied = Applied::default();
+            let result = apply_changes(&mut subscription.book, log, update, touched, &mut applied);
             touched.is_changed |= applied.made > 0;
             stats.updates += applied.total;
             stats.orphan_deletes += applied.absent;
             subscription.stats.updates += applied.total;
             subscription.stats.orphan_deletes += applied.absent;
+            result?;
         }
         (UpdateKind::Update, Stage::Awaiting { is_first: true, .. }) => {
             return Err(Fault::Premature);
@@ -322,31 +324,30 @@ fn read_snapshot<'f>(
     Ok(snapshot)
 }
 
-/// Makes the changes of an update. After an error, those before it were made.
+/// Makes the changes of an update, and counts them. After an error, those before it were made.
 #[inline]
 fn apply_changes<'f>(
     book: &mut Book,
     log: &mut ChangeLog,
     update: &Update<'f>,
     touched: &mut Touched<'f>,
-) -> Result<Applied, Fault> {
+    applied: &mut Applied,
+) -> Result<(), Fault> {
     if let Some((changes, event_time)) = update.read_levels()
         && !log.is_on()
     {
         touched.event_time = Some(event_time);
-        return Ok(book.apply(changes)?);
+        return Ok(book.apply(changes, applied)?);
     }
-    let mut applied = Applied::default();
     update.levels()?.try_take_each(|level| {
         touched.event_time = level.event_time;
-        let made = book.apply(&[PackedLevel::new(level.side, level.price, level.size)])?;
-        applied += made;
-        if log.is_on() && made.made > 0 {
+        let made_before = applied.made;
+        book.apply(&[PackedLevel::new(level.side, level.price, level.size)], applied)?;
+        if log.is_on() && applied.made > made_before {
             log.push(touched.index, level.side, level.price, level.size);
         }
-        Ok::<(), Fault>(())
-    })?;
-    Ok(applied)
+        Ok(())
+    })
 }
 
 /// Returns why the books are lost when a number arrives so, if they are.

@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::ops::Range;
 
 use level2::Level;
-use level2::book::{Book, Fixed, MAX_LEVELS_PER_SIDE, PackedLevel, Side, Snapshot};
+use level2::book::{Applied, Book, Fixed, MAX_LEVELS_PER_SIDE, PackedLevel, Side, Snapshot};
 use level2::wire::{Body, DecodeError, Decoder};
 
 use crate::contest::{Books, Contestant, PeerBook, Verdict, judge_books};
@@ -80,7 +80,7 @@ impl PeerBook for Book {
             self.replace(snapshot);
             return;
         }
-        self.apply(&input.levels).expect("the book has room");
+        self.apply(&input.levels, &mut Applied::default()).expect("the book has room");
     }
 
     fn touch(&self) -> Self::Touch {
