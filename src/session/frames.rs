@@ -51,32 +51,36 @@ impl From<BookError> for Fault {
 }
 
 impl Machine {
-    /// Takes a frame: its number before anything else, whatever its channel is.
+    /// Takes an order-book frame of one event: its number before anything else.
+    pub(super) fn update(&mut self, now: Instant, sequence: u64, update: &Update<'_>) {
+        let arrival = self.arrival_of(Some(sequence));
+        #[cfg(level2_sabotage)]
+        let arrival = self.sabotage_arrival(arrival, super::sabotage::is_snapshot(update));
+        if !self.has_use_for_frame(now, arrival) {
+            return;
+        }
+        self.stats.book_frames += 1;
+        if let Some(index) = self.index_of(now, update) {
+            let mut touched = self.touch(now, sequence, index);
+            self.apply(now, update, &mut touched);
+            self.finish(now, sequence, &touched);
+        }
+    }
+
+    /// Takes any other frame: its number before anything else, whatever its channel is.
     pub(super) fn frame(&mut self, now: Instant, frame: &Frame<'_>) {
-        if let Some(sequence) = frame.sequence()
-            && self.config.sequence_scope == SequenceScope::Connection
-        {
-            let arrival = self.tracker.observe(sequence);
-            #[cfg(level2_sabotage)]
-            let arrival = self.sabotage_arrival(arrival, frame);
-            if self.count_arrival(arrival) {
-                return;
-            }
-            if let Some(cause) = cause_of(arrival) {
-                self.lose_connection_sync(now, cause);
-                if !self.is_open() {
-                    self.stats.discarded += 1;
-                    return;
-                }
-                // The frame itself is sound: a snapshot in it heals its product.
-            }
+        let arrival = self.arrival_of(frame.sequence());
+        #[cfg(level2_sabotage)]
+        let arrival = self.sabotage_arrival(arrival, super::sabotage::holds_snapshot(frame));
+        if !self.has_use_for_frame(now, arrival) {
+            return;
         }
         match frame.body() {
             Body::Level2(updates) => {
                 self.stats.book_frames += 1;
                 self.stats.general_frames += u64::from(!frame.is_expected_shape());
                 // The parser takes no frame of levels without a number.
-                self.level2(now, frame.sequence().unwrap_or_default(), updates);
+                self.updates(now, frame.sequence().unwrap_or_default(), updates);
             }
             Body::Subscriptions(subscriptions) => {
                 self.stats.answers += 1;
@@ -86,6 +90,33 @@ impl Machine {
             Body::Error { message } => self.refused(now, message),
             Body::Other { .. } => self.stats.other_channels += 1,
         }
+    }
+
+    /// Says how the number of a frame arrived, where all frames of the connection share a counter.
+    #[inline]
+    fn arrival_of(&mut self, sequence: Option<u64>) -> Arrival {
+        match sequence {
+            Some(sequence) if self.config.sequence_scope == SequenceScope::Connection => {
+                self.tracker.observe(sequence)
+            }
+            _ => Arrival::InOrder,
+        }
+    }
+
+    /// Does what the number of a frame asks for, and says whether there is a use for the frame.
+    #[inline]
+    fn has_use_for_frame(&mut self, now: Instant, arrival: Arrival) -> bool {
+        if self.count_arrival(arrival) {
+            return false;
+        }
+        if let Some(cause) = cause_of(arrival) {
+            self.lose_connection_sync(now, cause);
+            // The frame itself is sound: on a connection that is kept a snapshot in it heals its
+            // product.
+            self.stats.discarded += u64::from(!self.is_open());
+            return self.is_open();
+        }
+        true
     }
 
     /// Takes a message that is no frame. Its number is unknown, and so is what it was for.
@@ -103,15 +134,7 @@ impl Machine {
         self.push(Event::Undecodable { product: None, error });
     }
 
-    fn level2(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
-        if let Some(update) = updates.alone() {
-            if let Some(index) = self.index_of(now, &update) {
-                let mut touched = self.touch(now, sequence, index);
-                self.apply(now, &update, &mut touched);
-                self.finish(now, sequence, &touched);
-            }
-            return;
-        }
+    fn updates(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
         let mut all_touched: SmallVec<[Touched<'_>; USUAL_PRODUCTS_PER_FRAME]> = SmallVec::new();
         for update in updates {
             let update = match update {
@@ -191,7 +214,7 @@ impl Machine {
         if touched.is_replaced {
             self.synced(now, index, sequence);
         } else if touched.is_changed {
-            self.push_each(index, |product| Event::Updated { product, sequence });
+            self.push_updated(index, sequence);
         }
     }
 
@@ -225,10 +248,14 @@ impl Machine {
     }
 
     /// Where each product has its own numbers, observes the frame's for this product.
+    #[inline]
     fn is_duplicate_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
-        if self.config.sequence_scope != SequenceScope::Product {
-            return false;
-        }
+        self.config.sequence_scope == SequenceScope::Product
+            && self.observe_for_product(now, index, sequence)
+    }
+
+    /// Observes the number of a frame for its product alone; says whether it is a duplicate.
+    fn observe_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
         let arrival = self.subscriptions.at_mut(index).tracker.observe(sequence);
         if let Some(cause) = cause_of(arrival) {
             match self.config.resync {

@@ -84,6 +84,9 @@ pub(super) struct Machine {
     pub(super) saboteur: super::sabotage::Saboteur,
 
     events: VecDeque<Event>,
+    /// The newest event if it is an [`Event::Updated`]. Nearly every frame makes one, and an event
+    /// is large enough for its way through the queue to show.
+    newest_update: Option<(ProductId, u64)>,
     /// Events thrown away since the caller was last told of any.
     missed_events: u64,
     /// Whether the caller has yet to be told to drop the connection.
@@ -140,6 +143,7 @@ impl Machine {
             #[cfg(level2_sabotage)]
             saboteur: super::sabotage::Saboteur::default(),
             events: VecDeque::new(),
+            newest_update: None,
             missed_events: 0,
             must_disconnect: false,
             product_timer: None,
@@ -180,6 +184,9 @@ impl Machine {
         }
         if let Some(event) = self.events.pop_front() {
             return Output::Event(event);
+        }
+        if let Some((product, sequence)) = self.newest_update.take() {
+            return Output::Event(Event::Updated { product, sequence });
         }
         if self.missed_events > 0 {
             return Output::Event(Event::Missed { count: std::mem::take(&mut self.missed_events) });
@@ -304,11 +311,41 @@ impl Machine {
 
     /// Files an event for the caller, or counts it as missed.
     pub(super) fn push(&mut self, event: Event) {
-        if self.events.len() < MAX_PENDING_EVENTS {
+        if self.has_room_for_event() {
+            self.queue_newest_update();
             self.events.push_back(event);
-        } else {
+        }
+    }
+
+    /// Files an [`Event::Updated`] for each name of a product.
+    #[inline]
+    pub(super) fn push_updated(&mut self, index: usize, sequence: u64) {
+        for position in 0..self.subscriptions.at(index).names.len() {
+            if self.has_room_for_event() {
+                self.queue_newest_update();
+                let name = &self.subscriptions.at(index).names[position];
+                self.newest_update = Some((name.id.clone(), sequence));
+            }
+        }
+    }
+
+    /// Says whether the caller can be told of one more event, or counts it as missed.
+    #[inline]
+    fn has_room_for_event(&mut self) -> bool {
+        let pending = self.events.len() + usize::from(self.newest_update.is_some());
+        let has_room = pending < MAX_PENDING_EVENTS;
+        if !has_room {
             self.missed_events += 1;
             self.stats.missed_events += 1;
+        }
+        has_room
+    }
+
+    /// Makes room for an event that is newer.
+    #[inline]
+    fn queue_newest_update(&mut self) {
+        if let Some((product, sequence)) = self.newest_update.take() {
+            self.events.push_back(Event::Updated { product, sequence });
         }
     }
 

@@ -178,15 +178,23 @@ impl Session {
             Input::Message(text) => {
                 self.machine.changes.clear();
                 if self.machine.count_message(now) {
-                    match self.decoder.decode(text) {
-                        Ok(frame) => self.machine.frame(now, &frame),
-                        Err(error) => self.machine.undecodable_frame(now, error),
-                    }
+                    self.message(now, text);
                 }
             }
             Input::Held(until) => self.machine.held(now, until),
             Input::Opened => self.machine.opened(now),
             Input::Timeout => {}
+        }
+    }
+
+    #[inline]
+    fn message(&mut self, now: Instant, text: &[u8]) {
+        if let Some((sequence, update)) = self.decoder.decode_usual(text) {
+            return self.machine.update(now, sequence, &update);
+        }
+        match self.decoder.decode_general(text) {
+            Ok(frame) => self.machine.frame(now, &frame),
+            Err(error) => self.machine.undecodable_frame(now, error),
         }
     }
 

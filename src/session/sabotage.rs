@@ -45,16 +45,11 @@ impl Saboteur {
 }
 
 impl Machine {
-    /// Says how a number is said to have arrived.
-    pub(super) fn sabotage_arrival(&self, arrival: Arrival, frame: &Frame<'_>) -> Arrival {
+    /// Says how the number of a frame is said to have arrived.
+    pub(super) fn sabotage_arrival(&self, arrival: Arrival, holds_snapshot: bool) -> Arrival {
         let is_ignored = match self.saboteur.way {
             Some(Sabotage::GapCheckOff) => true,
-            Some(Sabotage::SnapshotReanchors) => match frame.body() {
-                Body::Level2(mut updates) => updates.any(|update| {
-                    update.is_ok_and(|update| matches!(update.kind(), Ok(UpdateKind::Snapshot)))
-                }),
-                _ => false,
-            },
+            Some(Sabotage::SnapshotReanchors) => holds_snapshot,
             _ => false,
         };
         if is_ignored && matches!(arrival, Arrival::Gap { .. }) {
@@ -79,4 +74,17 @@ impl Machine {
             _ => {}
         }
     }
+}
+
+pub(super) fn holds_snapshot(frame: &Frame<'_>) -> bool {
+    match frame.body() {
+        Body::Level2(mut updates) => {
+            updates.any(|update| update.is_ok_and(|update| is_snapshot(&update)))
+        }
+        _ => false,
+    }
+}
+
+pub(super) fn is_snapshot(update: &Update<'_>) -> bool {
+    matches!(update.kind(), Ok(UpdateKind::Snapshot))
 }

@@ -17,6 +17,8 @@
 //! - Levels are kept as integers in memory that is used again, and nothing is applied to a book
 //!   before the whole frame was read: a surprise in its last byte has touched nothing.
 
+use std::ops::Range;
+
 use wide::u8x16;
 
 use super::frame::{LevelUpdate, UpdateKind};
@@ -39,6 +41,9 @@ const LONG_LEVEL_LEN: usize = 128;
 /// What stands between the price of a level and its size.
 const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
 
+/// What stands between the time of a level and its price, the quote that ends the time included.
+const TIME_TO_PRICE: &[u8; 17] = br#"","price_level":""#;
+
 /// Where the price lies in a block: as far as the longest start of a level reaches.
 const PRICE_AT: usize = 5 * LANES;
 
@@ -47,53 +52,109 @@ const PRICE_AT: usize = 5 * LANES;
 const BLOCK_LEN: usize = PRICE_AT + 4 * LANES;
 
 /// Memory that is used again for every frame.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Scratch {
-    levels: Vec<PackedLevel>,
-    /// The last bytes of the frame, and zeros: the last level is read from here, for in the frame
-    /// itself it is followed by less than a block. Copied at the start of a frame, so that the
-    /// bytes have long arrived when they are read.
-    tail: [u8; 2 * BLOCK_LEN],
+    found: Found,
+    tail: Tail,
 }
 
-impl Default for Scratch {
+/// What was found in a frame, its texts by their places.
+#[derive(Debug)]
+struct Found {
+    sequence: u64,
+    kind: UpdateKind,
+    /// Plain ASCII.
+    product_id: Range<usize>,
+    /// The key of that, unless it is too long.
+    product_key: Option<ProductKey>,
+    /// Plain ASCII, and that of every level.
+    event_time: Range<usize>,
+    levels: Vec<PackedLevel>,
+}
+
+impl Default for Found {
     fn default() -> Self {
-        Self { levels: Vec::new(), tail: [0; 2 * BLOCK_LEN] }
+        Self {
+            sequence: 0,
+            kind: UpdateKind::Update,
+            product_id: 0..0,
+            product_key: None,
+            event_time: 0..0,
+            levels: Vec::new(),
+        }
     }
 }
 
-/// An order-book frame of the expected shape.
+/// The last bytes of a frame, and zeros: the last level is read from here, for in the frame itself
+/// it is followed by less than a block. Copied at the start of a frame, so that the bytes have
+/// long arrived when they are read.
+#[derive(Debug)]
+struct Tail([u8; 2 * BLOCK_LEN]);
+
+impl Default for Tail {
+    fn default() -> Self {
+        Self([0; 2 * BLOCK_LEN])
+    }
+}
+
+impl Tail {
+    /// Returns the block that begins so many bytes before the end of the frame.
+    #[cold]
+    fn last_block(&self, len: usize) -> Option<&[u8; BLOCK_LEN]> {
+        self.0.get(BLOCK_LEN.checked_sub(len)?..)?.first_chunk()
+    }
+}
+
+/// An order-book frame of the expected shape: its text, and what was found in it.
+///
+/// What was found stays where it was written, so that a frame is three words to whoever passes it
+/// on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedFrame<'a> {
-    pub(super) sequence: u64,
-    pub(super) kind: UpdateKind,
-    /// Plain ASCII.
-    pub(super) product_id: &'a [u8],
-    /// The key of that, unless it is too long.
-    pub(super) product_key: Option<ProductKey>,
-    /// Plain ASCII, and that of every level.
-    event_time: &'a [u8],
-    levels: &'a [PackedLevel],
+    text: &'a [u8],
+    found: &'a Found,
 }
 
 impl<'a> ExpectedFrame<'a> {
-    pub(super) const fn levels(&self) -> &'a [PackedLevel] {
-        self.levels
-    }
-
-    pub(super) fn event_time(&self) -> WireTime<'a> {
-        WireTime::new(self.event_time)
+    #[inline]
+    pub(super) const fn sequence(self) -> u64 {
+        self.found.sequence
     }
 
     #[inline]
-    pub(super) fn level(&self, index: usize) -> Option<LevelUpdate<'a>> {
+    pub(super) const fn kind(self) -> UpdateKind {
+        self.found.kind
+    }
+
+    pub(super) fn product_id(self) -> &'a str {
+        let name = self.text.get(self.found.product_id.clone()).unwrap_or_default();
+        str::from_utf8(name).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) const fn product_key(self) -> Option<ProductKey> {
+        self.found.product_key
+    }
+
+    #[inline]
+    pub(super) fn levels(self) -> &'a [PackedLevel] {
+        &self.found.levels
+    }
+
+    #[inline]
+    pub(super) fn event_time(self) -> WireTime<'a> {
+        WireTime::new(self.text.get(self.found.event_time.clone()).unwrap_or_default())
+    }
+
+    #[inline]
+    pub(super) fn level(self, index: usize) -> Option<LevelUpdate<'a>> {
         self.levels_from(index).next()
     }
 
     #[inline]
-    pub(super) fn levels_from(&self, index: usize) -> impl Iterator<Item = LevelUpdate<'a>> {
+    pub(super) fn levels_from(self, index: usize) -> impl Iterator<Item = LevelUpdate<'a>> {
         let event_time = Some(self.event_time());
-        self.levels.get(index..).unwrap_or_default().iter().map(move |level| LevelUpdate {
+        self.levels().get(index..).unwrap_or_default().iter().map(move |level| LevelUpdate {
             side: level.side(),
             price: level.price(),
             size: level.size(),
@@ -104,16 +165,23 @@ impl<'a> ExpectedFrame<'a> {
 
 impl Scratch {
     /// Reads a frame, or answers `None` if it is not exactly of the expected shape.
+    #[inline]
     pub(super) fn decode<'a>(&'a mut self, text: &'a [u8]) -> Option<ExpectedFrame<'a>> {
-        if self.levels.capacity() > MAX_RETAINED_LEVELS {
-            self.levels = Vec::new();
+        self.find(text)?;
+        Some(ExpectedFrame { text, found: &self.found })
+    }
+
+    fn find(&mut self, text: &[u8]) -> Option<()> {
+        let Self { found, tail } = self;
+        if found.levels.capacity() > MAX_RETAINED_LEVELS {
+            found.levels = Vec::new();
         }
-        self.levels.clear();
+        found.levels.clear();
         // The vectors are read as little-endian numbers.
         if cfg!(target_endian = "big") || !is_ascii_at_a_glance(text) {
             return None;
         }
-        self.tail[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
+        tail.0[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
         let rest = text.strip_prefix(br#"{"channel":"l2_data","#)?;
         let rest = rest.strip_prefix(br#""client_id":"","#).unwrap_or(rest);
         let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
@@ -124,22 +192,24 @@ impl Scratch {
             None => (UpdateKind::Snapshot, rest.strip_prefix(b"snapshot")?),
         };
         let rest = rest.strip_prefix(br#"","product_id":""#)?;
-        let product_key = key_of(rest);
+        let product_at = text.len() - rest.len();
+        found.product_key = key_of(rest);
         let (product_id, rest) = take_text(rest)?;
+        found.product_id = product_at..product_at + product_id.len();
         let rest = rest.strip_prefix(br#","updates":["#)?;
-        let levels_at = text.len() - rest.len();
-        let (event_time, end) = self.take_levels(text, levels_at)?;
-        if text[end..] != *b"}]}" {
-            return None;
-        }
-        let levels = &self.levels;
-        Some(ExpectedFrame { sequence, kind, product_id, product_key, event_time, levels })
+        (found.sequence, found.kind) = (sequence, kind);
+        let end = found.take_levels(text, text.len() - rest.len(), tail)?;
+        (text[end..] == *b"}]}").then_some(())
     }
+}
 
-    /// Reads the levels from a place of a frame on, and the bracket that ends them; returns their
-    /// time, and the place after the bracket.
-    fn take_levels<'a>(&mut self, text: &'a [u8], at: usize) -> Option<(&'a [u8], usize)> {
+impl Found {
+    /// Reads the levels from a place of a frame on, and the bracket that ends them; returns the
+    /// place after the bracket.
+    fn take_levels(&mut self, text: &[u8], at: usize, tail: &Tail) -> Option<usize> {
         let (mut intro, event_time) = Intro::read(text, at, take_text)?;
+        let time_at = at + intro.len - TIME_TO_PRICE.len() - event_time.len();
+        self.event_time = time_at..time_at + event_time.len();
         // Less than there are, so that a snapshot makes room once and an update never too much.
         self.levels.reserve(text.len() / LONG_LEVEL_LEN);
         let mut price_at = at + intro.len;
@@ -148,7 +218,7 @@ impl Scratch {
             let block_at = price_at - PRICE_AT;
             let block = match text.get(block_at..block_at + BLOCK_LEN) {
                 Some(block) => block.first_chunk()?,
-                None => last_block(&self.tail, text.len() - block_at)?,
+                None => tail.last_block(text.len() - block_at)?,
             };
             let (end, next) = match usual_level(block, &intro) {
                 Some((level, len)) => {
@@ -160,8 +230,8 @@ impl Scratch {
                     (text.len() - rest.len(), *rest.first()?)
                 }
                 None => {
-                    let same_time = |text: &'a [u8]| {
-                        let rest = text.strip_prefix(event_time)?.strip_prefix(b"\"")?;
+                    let same_time = |text| {
+                        let rest = <[u8]>::strip_prefix(text, event_time)?.strip_prefix(b"\"")?;
                         Some((event_time, rest))
                     };
                     let at = price_at - intro.len;
@@ -172,7 +242,7 @@ impl Scratch {
             };
             match next {
                 b',' => price_at = end + 1 + intro.len,
-                b']' => return Some((event_time, end + 1)),
+                b']' => return Some(end + 1),
                 _ => return None,
             }
         }
@@ -195,12 +265,6 @@ impl Scratch {
         self.levels.push(PackedLevel::new(side, price, size));
         rest.strip_prefix(b"}")
     }
-}
-
-/// Returns the block that begins so many bytes before the end of the frame.
-#[cold]
-fn last_block(tail: &[u8; 2 * BLOCK_LEN], len: usize) -> Option<&[u8; BLOCK_LEN]> {
-    tail.get(BLOCK_LEN.checked_sub(len)?..)?.first_chunk()
 }
 
 /// Reads a level that begins as the one before it did; returns it and the place of the block
@@ -261,7 +325,7 @@ impl Intro {
             None => (Side::Ask, rest.strip_prefix(b"offer")?),
         };
         let (event_time, rest) = take_time(rest.strip_prefix(br#"","event_time":""#)?)?;
-        let rest = rest.strip_prefix(br#","price_level":""#)?;
+        let rest = rest.strip_prefix(&TIME_TO_PRICE[1..])?;
         let price_at = text.len() - rest.len();
         let len = price_at - at;
         if !(PRICE_AT - LANES + 1..=PRICE_AT).contains(&len) {
@@ -319,7 +383,8 @@ fn is_ascii_at_a_glance(text: &[u8]) -> bool {
     const LINE_LEN: usize = 64;
     const MAX_GLANCES: usize = 64;
 
-    text.iter().step_by(LINE_LEN).take(MAX_GLANCES).fold(0, |all, byte| all | byte).is_ascii()
+    let lines = text.chunks_exact(LINE_LEN).take(MAX_GLANCES);
+    lines.fold(0, |all, line| all | line[0]).is_ascii()
 }
 
 /// Returns the key of the name that a text begins with, if the name ends within sixteen bytes.

@@ -45,7 +45,7 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn sequence(&self) -> Option<u64> {
         match &self.tier {
-            Tier::Expected(frame) => Some(frame.sequence),
+            Tier::Expected(frame) => Some(frame.sequence()),
             Tier::General { sequence, .. } => *sequence,
         }
     }
@@ -62,7 +62,7 @@ impl<'a> Frame<'a> {
     pub fn body(&self) -> Body<'_> {
         let (tape, base, content) = match &self.tier {
             Tier::Expected(frame) => {
-                return Body::Level2(Updates { events: Events::Expected(Some(frame)) });
+                return Body::Level2(Updates { events: Events::Expected(Some(*frame)) });
             }
             Tier::General { tape, base, content, .. } => (tape, *base, *content),
         };
@@ -116,19 +116,8 @@ pub struct Updates<'f> {
 
 #[derive(Clone, Debug)]
 enum Events<'f> {
-    Expected(Option<&'f ExpectedFrame<'f>>),
+    Expected(Option<ExpectedFrame<'f>>),
     General(Option<Elements<'f>>),
-}
-
-impl<'f> Updates<'f> {
-    /// Returns the one event of a frame that was read in one pass.
-    #[inline]
-    pub(crate) fn alone(&self) -> Option<Update<'f>> {
-        match &self.events {
-            Events::Expected(frame) => frame.map(|frame| Update { event: Event::Expected(frame) }),
-            Events::General(_) => None,
-        }
-    }
 }
 
 impl<'f> Iterator for Updates<'f> {
@@ -157,17 +146,21 @@ pub struct Update<'f> {
 
 #[derive(Clone, Copy, Debug)]
 enum Event<'f> {
-    Expected(&'f ExpectedFrame<'f>),
+    Expected(ExpectedFrame<'f>),
     General(GeneralEvent<'f>),
 }
 
 impl<'f> Update<'f> {
+    #[inline]
+    pub(super) const fn from_expected(frame: ExpectedFrame<'f>) -> Self {
+        Self { event: Event::Expected(frame) }
+    }
+
     /// Returns the product as the venue names it, which for an alias is not the name asked for.
     #[must_use]
     pub fn product_id(&self) -> &'f str {
         match &self.event {
-            // It is plain ASCII.
-            Event::Expected(frame) => str::from_utf8(frame.product_id).unwrap_or_default(),
+            Event::Expected(frame) => frame.product_id(),
             Event::General(event) => event.product_id,
         }
     }
@@ -177,7 +170,7 @@ impl<'f> Update<'f> {
     #[inline]
     pub(crate) const fn product_key(&self) -> Option<ProductKey> {
         match &self.event {
-            Event::Expected(frame) => frame.product_key,
+            Event::Expected(frame) => frame.product_key(),
             Event::General(_) => None,
         }
     }
@@ -186,9 +179,10 @@ impl<'f> Update<'f> {
     ///
     /// # Errors
     /// [`DecodeError`] when the event says neither.
+    #[inline]
     pub fn kind(&self) -> Result<UpdateKind, DecodeError> {
         match &self.event {
-            Event::Expected(frame) => Ok(frame.kind),
+            Event::Expected(frame) => Ok(frame.kind()),
             Event::General(event) => event.kind(),
         }
     }
@@ -200,7 +194,7 @@ impl<'f> Update<'f> {
     #[inline]
     pub fn levels(&self) -> Result<LevelUpdates<'f>, DecodeError> {
         let levels = match &self.event {
-            Event::Expected(frame) => Levels::Expected { frame, next: 0 },
+            Event::Expected(frame) => Levels::Expected { frame: *frame, next: 0 },
             Event::General(event) => {
                 Levels::General { elements: event.levels()?, offset: event.offset }
             }
@@ -292,7 +286,7 @@ pub struct LevelUpdates<'f> {
 #[derive(Clone, Debug)]
 enum Levels<'f> {
     Expected {
-        frame: &'f ExpectedFrame<'f>,
+        frame: ExpectedFrame<'f>,
         next: usize,
     },
     General {

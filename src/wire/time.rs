@@ -133,13 +133,13 @@ fn parse_seconds(text: &[u8; SECONDS_LEN]) -> Option<u64> {
 #[inline]
 fn digits(text: &[u8]) -> Option<u64> {
     // Looked at all at once in the end: a check for each would cost more than the digits.
-    let (mut number, mut largest) = (0, 0);
+    let (mut number, mut are_digits) = (0, true);
     for byte in text {
         let digit = byte.wrapping_sub(b'0');
         number = number * 10 + u64::from(digit);
-        largest = largest.max(digit);
+        are_digits &= digit <= 9;
     }
-    (largest <= 9).then_some(number)
+    are_digits.then_some(number)
 }
 
 /// Reads `Z` or `.` with 1 to 9 digits and `Z`.
