@@ -52,13 +52,13 @@ pub struct Level {
 /// What a level is to be: a price, and the size that is to rest there, zero for none.
 ///
 /// Takes 24 bytes, which is what [`Book::apply`](super::Book::apply) reads for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct PackedLevel {
-    price_mantissa: i64,
-    size_mantissa: i64,
-    price_scale: u8,
-    size_scale: u8,
-    side: Side,
+    pub(super) side: Side,
+    pub(super) price_scale: u8,
+    pub(super) size_scale: u8,
+    pub(super) price_mantissa: i64,
+    pub(super) size_mantissa: i64,
 }
 
 impl PackedLevel {
@@ -66,13 +66,19 @@ impl PackedLevel {
     #[must_use]
     #[inline]
     pub const fn new(side: Side, price: Fixed, size: Fixed) -> Self {
-        Self {
-            price_mantissa: price.mantissa(),
-            size_mantissa: size.mantissa(),
-            price_scale: price.scale(),
-            size_scale: size.scale(),
-            side,
-        }
+        let (price, size) = ((price.mantissa(), price.scale()), (size.mantissa(), size.scale()));
+        Self::from_parts(side, price, size)
+    }
+
+    /// Puts a change together of mantissas and scales as they stand in a text: zeros at the end of
+    /// a fraction may be left, for the book to find that they fit its scales.
+    #[inline]
+    pub(crate) const fn from_parts(
+        side: Side,
+        (price_mantissa, price_scale): (i64, u8),
+        (size_mantissa, size_scale): (i64, u8),
+    ) -> Self {
+        Self { side, price_scale, size_scale, price_mantissa, size_mantissa }
     }
 
     /// Returns the side that changes.
@@ -86,13 +92,32 @@ impl PackedLevel {
     #[must_use]
     #[inline]
     pub const fn price(&self) -> Fixed {
-        Fixed::from_parts(self.price_mantissa, self.price_scale)
+        Fixed::shortest(self.price_mantissa, self.price_scale)
     }
 
     /// Returns the size that is to rest at the price.
     #[must_use]
     #[inline]
     pub const fn size(&self) -> Fixed {
-        Fixed::from_parts(self.size_mantissa, self.size_scale)
+        Fixed::shortest(self.size_mantissa, self.size_scale)
+    }
+}
+
+impl PartialEq for PackedLevel {
+    fn eq(&self, other: &Self) -> bool {
+        let numbers = |level: &Self| (level.side, level.price(), level.size());
+        numbers(self) == numbers(other)
+    }
+}
+
+impl Eq for PackedLevel {}
+
+impl fmt::Debug for PackedLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackedLevel")
+            .field("side", &self.side)
+            .field("price", &self.price())
+            .field("size", &self.size())
+            .finish()
     }
 }

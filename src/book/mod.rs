@@ -26,9 +26,9 @@ pub use self::depth::Depth;
 use self::ladder::Ladder;
 pub use self::ladder::Levels;
 pub use self::level::{Level, PackedLevel, Side};
-use self::ticks::pow10;
 pub use self::ticks::{Fixed, FixedError, MAX_SCALE};
 pub(crate) use self::ticks::{decimal, decimal_unsigned};
+use self::ticks::{pow10, ticks};
 
 /// The most levels a side may hold unless the caller sets another bound.
 ///
@@ -91,7 +91,7 @@ impl Book {
     /// when the side is full. The book is then as it was.
     #[inline]
     pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
-        let (before, after) = self.place(side, price, size, false)?;
+        let (before, after) = self.place(&PackedLevel::new(side, price, size), false)?;
         Ok(Change::between(before, after))
     }
 
@@ -114,7 +114,7 @@ impl Book {
         let mut result = Ok(());
         let mut left = changes.iter();
         for change in left.by_ref() {
-            match self.place(change.side(), change.price(), change.size(), has_room) {
+            match self.place(change, has_room) {
                 Ok((before, after)) => {
                     made += u64::from(before != after);
                     absent += u64::from(before | after == 0);
@@ -227,23 +227,19 @@ impl Book {
     ///
     /// `has_room` says that the side is known not to be full.
     #[inline(always)]
-    fn place(
-        &mut self,
-        side: Side,
-        price: Fixed,
-        size: Fixed,
-        has_room: bool,
-    ) -> Result<(u64, u64), BookError> {
-        let units = match size.ticks(self.size_scale) {
+    fn place(&mut self, change: &PackedLevel, has_room: bool) -> Result<(u64, u64), BookError> {
+        let &PackedLevel { side, price_mantissa, price_scale, size_mantissa, size_scale } = change;
+        let units = match ticks(size_mantissa, size_scale, self.size_scale) {
             Some(units) => units,
-            None => self.grow_size_scale(size)?,
+            None => self.grow_size_scale(change)?,
         };
-        let units = u64::try_from(units).map_err(|_| BookError::NegativeSize { size })?;
-        let ticks = match price.ticks(self.price_scale) {
+        let Ok(units) = u64::try_from(units) else { return Err(negative_size(change)) };
+        let ticks = match ticks(price_mantissa, price_scale, self.price_scale) {
             Some(ticks) => ticks,
-            // A price finer than every price held is held by no level.
-            None if units == 0 && price.scale() > self.price_scale => return Ok((0, 0)),
-            None => self.grow_price_scale(price)?,
+            None => match self.grow_price_scale(change, units == 0)? {
+                Some(ticks) => ticks,
+                None => return Ok((0, 0)),
+            },
         };
         let max_levels = self.max_levels;
         let ladder = self.ladder_mut(side);
@@ -274,17 +270,37 @@ impl Book {
         }
     }
 
+    /// Makes room for a price, unless it fits when its zeros are taken off; returns its ticks.
+    ///
+    /// Where a level would only be removed, a price finer than every price held has none: that
+    /// level is not there.
     #[cold]
-    fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
+    fn grow_price_scale(
+        &mut self,
+        change: &PackedLevel,
+        is_removal: bool,
+    ) -> Result<Option<i64>, BookError> {
+        let price = change.price();
+        if let Some(ticks) = price.ticks(self.price_scale) {
+            return Ok(Some(ticks));
+        }
+        if is_removal && price.scale() > self.price_scale {
+            return Ok(None);
+        }
         let error = BookError::PriceOutOfRange { price };
         let factor = growth(price, self.price_scale).ok_or(error)?;
         self.rescale(factor, 1).ok_or(error)?;
         self.price_scale = price.scale();
-        Ok(price.mantissa())
+        Ok(Some(price.mantissa()))
     }
 
+    /// Makes room for a size, unless it fits when its zeros are taken off; returns its units.
     #[cold]
-    fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
+    fn grow_size_scale(&mut self, change: &PackedLevel) -> Result<i64, BookError> {
+        let size = change.size();
+        if let Some(units) = size.ticks(self.size_scale) {
+            return Ok(units);
+        }
         let error = BookError::SizeOutOfRange { size };
         let factor = growth(size, self.size_scale).ok_or(error)?;
         self.rescale(1, factor.unsigned_abs()).ok_or(error)?;
@@ -350,25 +366,7 @@ impl Snapshot {
     /// full. The levels are then those that were added before.
     #[inline]
     pub fn push(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<(), BookError> {
-        let ticks = match price.ticks(self.price_scale) {
-            Some(ticks) => ticks,
-            None => self.grow_price_scale(price)?,
-        };
-        let units = match size.ticks(self.size_scale) {
-            Some(units) => units,
-            None => self.grow_size_scale(size)?,
-        };
-        let units = u64::try_from(units).map_err(|_| BookError::NegativeSize { size })?;
-        let max_levels = self.max_levels;
-        let levels = match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        };
-        if levels.len() >= max_levels {
-            return Err(BookError::TooManyLevels { side, max_levels });
-        }
-        levels.push((ticks, units));
-        Ok(())
+        self.push_packed(&PackedLevel::new(side, price, size))
     }
 
     /// Adds many levels.
@@ -380,15 +378,44 @@ impl Snapshot {
         let bid_count = levels.iter().filter(is_bid).count();
         self.bids.reserve(bid_count.min(self.max_levels));
         self.asks.reserve((levels.len() - bid_count).min(self.max_levels));
-        levels.iter().try_for_each(|level| self.push(level.side(), level.price(), level.size()))
+        levels.iter().try_for_each(|level| self.push_packed(level))
+    }
+
+    #[inline]
+    fn push_packed(&mut self, level: &PackedLevel) -> Result<(), BookError> {
+        let &PackedLevel { side, price_mantissa, price_scale, size_mantissa, size_scale } = level;
+        let price_ticks = match ticks(price_mantissa, price_scale, self.price_scale) {
+            Some(ticks) => ticks,
+            None => self.grow_price_scale(level)?,
+        };
+        let units = match ticks(size_mantissa, size_scale, self.size_scale) {
+            Some(units) => units,
+            None => self.grow_size_scale(level)?,
+        };
+        let Ok(units) = u64::try_from(units) else { return Err(negative_size(level)) };
+        let max_levels = self.max_levels;
+        let levels = match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        };
+        if levels.len() >= max_levels {
+            return Err(BookError::TooManyLevels { side, max_levels });
+        }
+        levels.push((price_ticks, units));
+        Ok(())
     }
 
     fn levels(&self) -> impl Iterator<Item = &(i64, u64)> {
         self.bids.iter().chain(&self.asks)
     }
 
+    /// Makes room for a price, unless it fits when its zeros are taken off; returns its ticks.
     #[cold]
-    fn grow_price_scale(&mut self, price: Fixed) -> Result<i64, BookError> {
+    fn grow_price_scale(&mut self, level: &PackedLevel) -> Result<i64, BookError> {
+        let price = level.price();
+        if let Some(ticks) = price.ticks(self.price_scale) {
+            return Ok(ticks);
+        }
         let error = BookError::PriceOutOfRange { price };
         let factor = growth(price, self.price_scale).ok_or(error)?;
         // All or none: whoever goes on after an error goes on with the levels that were added.
@@ -402,8 +429,13 @@ impl Snapshot {
         Ok(price.mantissa())
     }
 
+    /// As [`Book::grow_size_scale`].
     #[cold]
-    fn grow_size_scale(&mut self, size: Fixed) -> Result<i64, BookError> {
+    fn grow_size_scale(&mut self, level: &PackedLevel) -> Result<i64, BookError> {
+        let size = level.size();
+        if let Some(units) = size.ticks(self.size_scale) {
+            return Ok(units);
+        }
         let error = BookError::SizeOutOfRange { size };
         let factor = growth(size, self.size_scale).ok_or(error)?.unsigned_abs();
         if self.levels().any(|(_, units)| units.checked_mul(factor).is_none()) {
@@ -422,6 +454,11 @@ impl Snapshot {
 #[cold]
 fn would_grow(ladder: &Ladder, ticks: i64, units: u64) -> bool {
     units != 0 && ladder.size_at(ticks).is_none()
+}
+
+#[cold]
+const fn negative_size(level: &PackedLevel) -> BookError {
+    BookError::NegativeSize { size: level.size() }
 }
 
 /// Returns what numbers held at a scale have to be multiplied by to make room for a finer one, or

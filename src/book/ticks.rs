@@ -76,11 +76,14 @@ impl Fixed {
         digits.finish(negative, fraction_len, exponent)
     }
 
-    /// Puts a number together that is known to be in its shortest form.
+    /// Puts a number together, and takes the zeros from the end of its fraction.
     #[inline]
-    pub(crate) const fn from_parts(mantissa: i64, scale: u8) -> Self {
+    pub(super) const fn shortest(mut mantissa: i64, mut scale: u8) -> Self {
         debug_assert!(scale <= MAX_SCALE && mantissa != i64::MIN);
-        debug_assert!(scale == 0 || mantissa % 10 != 0);
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
         Self { mantissa, scale }
     }
 
@@ -106,13 +109,7 @@ impl Fixed {
     #[must_use]
     #[inline]
     pub fn ticks(self, scale: u8) -> Option<i64> {
-        // No shortcut for equal scales: about half of all sizes are shorter than their book's
-        // scale, which no predictor learns, and a multiplication is cheaper than a wrong guess.
-        let shift = usize::from(scale.wrapping_sub(self.scale));
-        match POW10.get(shift) {
-            Some(factor) => self.mantissa.checked_mul(*factor),
-            None => (self.mantissa == 0).then_some(0),
-        }
+        ticks(self.mantissa, self.scale, scale)
     }
 }
 
@@ -165,6 +162,18 @@ impl fmt::Display for FixedError {
 }
 
 impl std::error::Error for FixedError {}
+
+/// Returns `mantissa * 10^-from` in units of `10^-to`, or `None` if that is not a whole `i64`, and
+/// for a fraction that is finer only by zeros at its end.
+#[inline]
+pub(super) fn ticks(mantissa: i64, from: u8, to: u8) -> Option<i64> {
+    // No shortcut for equal scales: about half of all sizes are shorter than their book's
+    // scale, which no predictor learns, and a multiplication is cheaper than a wrong guess.
+    match POW10.get(usize::from(to.wrapping_sub(from))) {
+        Some(factor) => mantissa.checked_mul(*factor),
+        None => (mantissa == 0).then_some(0),
+    }
+}
 
 /// Returns `10^exponent`, or `None` if it does not fit an `i64`.
 pub(crate) fn pow10(exponent: u8) -> Option<i64> {

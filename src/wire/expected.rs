@@ -23,7 +23,7 @@ use wide::u8x16;
 
 use super::frame::{LevelUpdate, UpdateKind};
 use super::numbers::{
-    LANES, NumberText, lacks_digits, last_lanes, mantissas, sound_lanes, vector_at,
+    LANES, NumberText, digit_lanes, lacks_digits, last_lanes, mantissas, vector_at,
 };
 use super::product::ProductKey;
 use super::time::WireTime;
@@ -277,17 +277,13 @@ fn usual_level(block: &[u8; BLOCK_LEN], intro: &Intro) -> Option<(PackedLevel, u
     let size = NumberText::find(block, size_at);
     let end = size_at + size.len;
     let is_usual =
-        intro.same_lanes(block) & between_lanes(block, price_end) & sound_lanes(price, size);
+        intro.same_lanes(block) & between_lanes(block, price_end) & digit_lanes(price, size);
     if !is_usual.all() | lacks_digits(price, size) | (block[end..end + 2] != *b"\"}") {
         return None;
     }
     let [price_mantissa, size_mantissa] = mantissas(price, size);
-    let level = PackedLevel::new(
-        intro.side,
-        Fixed::from_parts(price_mantissa, price.scale),
-        Fixed::from_parts(size_mantissa, size.scale),
-    );
-    Some((level, end + 2))
+    let (price, size) = ((price_mantissa, price.scale), (size_mantissa, size.scale));
+    Some((PackedLevel::from_parts(intro.side, price, size), end + 2))
 }
 
 /// Returns all ones in every lane where a block has what stands between price and size.

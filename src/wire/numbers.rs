@@ -18,8 +18,6 @@ pub(super) struct NumberText {
     /// The digits as 0 to 9, the last in the last lane, zeros before them. What was no digit is
     /// larger than 9.
     digits: u8x16,
-    /// All ones in the lanes of the digits after the point.
-    fraction: u8x16,
     /// A bit for every quote and every point of the sixteen bytes from its start on.
     marks: u32,
     /// How many bytes it has, at most [`LANES`]. If a quote follows them, it is all of the number.
@@ -49,7 +47,7 @@ impl NumberText {
         let moved = vector_at(block, end - LANES - usize::from(scale > 0));
         let digits = fraction.bitselect(unmoved, moved) ^ u8x16::splat(b'0');
         let digits = digits & last_lanes(whole_len + scale);
-        Self { digits, fraction, marks, len: len as usize, scale: scale as u8 }
+        Self { digits, marks, len: len as usize, scale: scale as u8 }
     }
 }
 
@@ -59,17 +57,11 @@ pub(super) fn lacks_digits(one: NumberText, other: NumberText) -> bool {
     (one.marks | other.marks) & 1 != 0
 }
 
-/// Returns all ones in every lane where neither number has anything but a digit, and in the last
-/// only if neither has a zero at the end of its fraction.
+/// Returns all ones in every lane where neither number has anything but a digit.
 #[inline(always)]
-pub(super) fn sound_lanes(one: NumberText, other: NumberText) -> u8x16 {
-    const LAST: u8x16 = u8x16::new([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, !0]);
-
+pub(super) fn digit_lanes(one: NumberText, other: NumberText) -> u8x16 {
     let largest = one.digits.max(other.digits);
-    let are_digits = largest.min(u8x16::splat(9)).simd_eq(largest);
-    let fraction_zeros = |number: NumberText| number.digits.simd_eq(u8x16::ZERO) & number.fraction;
-    let trailing_zeros = (fraction_zeros(one) | fraction_zeros(other)) & LAST;
-    are_digits & !trailing_zeros
+    largest.min(u8x16::splat(9)).simd_eq(largest)
 }
 
 /// Returns the integers that the digits of two numbers make. If they have other than digits, the
@@ -78,10 +70,9 @@ pub(super) fn sound_lanes(one: NumberText, other: NumberText) -> u8x16 {
 pub(super) fn mantissas(one: NumberText, other: NumberText) -> [i64; 2] {
     // Sixteen digits, then eight pairs of them, then four groups of four.
     let groups_of = |number: NumberText| -> i32x4 {
+        // Times 2561 is times ten and one byte up, plus itself: the upper byte is the pair then.
         let lanes: i16x8 = bytemuck::cast(number.digits);
-        let tens: i16x8 = (lanes & i16x8::splat(0xff)) * i16x8::splat(10);
-        let ones: i16x8 = lanes >> 8u32;
-        let pairs: i16x8 = tens + ones;
+        let pairs: i16x8 = (lanes * i16x8::splat(10 << 8 | 1)) >> 8u32;
         pairs.dot(i16x8::new([100, 1, 100, 1, 100, 1, 100, 1]))
     };
     // From here on both go together: eight groups of four digits, then four of eight.
