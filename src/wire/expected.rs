@@ -23,7 +23,7 @@ use wide::u8x16;
 
 use super::frame::{LevelUpdate, UpdateKind};
 use super::numbers::{
-    LANES, NumberText, digit_lanes, lacks_digits, last_lanes, mantissas, vector_at,
+    LANES, NumberText, digit_lanes, lacks_digits, last_lanes, len_to_quote, mantissas, vector_at,
 };
 use super::product::ProductKey;
 use super::time::WireTime;
@@ -271,19 +271,41 @@ impl Found {
 /// where it ends, or `None` if there is anything unusual about it.
 #[inline(always)]
 fn usual_level(block: &[u8; BLOCK_LEN], intro: &Intro) -> Option<(PackedLevel, usize)> {
-    let price = NumberText::find(block, PRICE_AT);
-    let price_end = PRICE_AT + price.len;
+    let brace = place_of_brace(block);
+    let price_end = PRICE_AT + len_to_quote(block, PRICE_AT);
     let size_at = price_end + BETWEEN.len();
-    let size = NumberText::find(block, size_at);
-    let end = size_at + size.len;
+    let size_end = brace - 1;
+    let price = NumberText::between(block, PRICE_AT, price_end);
+    let size = NumberText::between(block, size_at, size_end);
     let is_usual =
         intro.same_lanes(block) & between_lanes(block, price_end) & digit_lanes(price, size);
-    if !is_usual.all() | lacks_digits(price, size) | (block[end..end + 2] != *b"\"}") {
+    if !is_usual.all()
+        | lacks_digits(price, size)
+        | (size_end.wrapping_sub(size_at) > LANES)
+        | (block[size_end] != b'"')
+    {
         return None;
     }
     let [price_mantissa, size_mantissa] = mantissas(price, size);
     let (price, size) = ((price_mantissa, price.scale), (size_mantissa, size.scale));
-    Some((PackedLevel::from_parts(intro.side, price, size), end + 2))
+    Some((PackedLevel::from_parts(intro.side, price, size), brace + 1))
+}
+
+/// Returns where the brace is that ends the level of a block, or a later place if the level is
+/// longer than usual.
+///
+/// The next level is looked for from here, before anything of this one was read: that would take
+/// two searches, one after the other, where the processor could be at work on both levels.
+#[inline(always)]
+fn place_of_brace(block: &[u8; BLOCK_LEN]) -> usize {
+    /// Numbers of one digit each.
+    const FIRST: usize = PRICE_AT + BETWEEN.len() + 3;
+    /// Beyond numbers of sixteen bytes each.
+    const BEYOND: u32 = 1 << 31;
+
+    let braces = |at| vector_at(block, at).simd_eq(u8x16::splat(b'}')).to_bitmask();
+    let braces = braces(FIRST) | braces(FIRST + LANES) << LANES | BEYOND;
+    FIRST + braces.trailing_zeros() as usize
 }
 
 /// Returns all ones in every lane where a block has what stands between price and size.

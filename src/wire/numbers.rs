@@ -18,37 +18,42 @@ pub(super) struct NumberText {
     /// The digits as 0 to 9, the last in the last lane, zeros before them. What was no digit is
     /// larger than 9.
     digits: u8x16,
-    /// A bit for every quote and every point of the sixteen bytes from its start on.
+    /// A bit for every point of the sixteen bytes from its start on, and one for its end.
     marks: u32,
-    /// How many bytes it has, at most [`LANES`]. If a quote follows them, it is all of the number.
-    pub(super) len: usize,
     /// How many digits stand after the point.
     pub(super) scale: u8,
 }
 
 impl NumberText {
-    /// Finds the number that begins at a place of a block and ends before the next quote.
+    /// Finds the number that stands between two places of a block.
+    ///
+    /// Means nothing unless it has at most [`LANES`] bytes.
     ///
     /// # Panics
-    /// Unless the place is more than [`LANES`] from the start, and twice that from the end.
+    /// Unless both places are more than [`LANES`] from the start and from the end.
     #[inline(always)]
-    pub(super) fn find<const N: usize>(block: &[u8; N], from: usize) -> Self {
-        let text = vector_at(block, from);
-        let quotes = text.simd_eq(u8x16::splat(b'"')).to_bitmask() | 1 << LANES;
-        let points = text.simd_eq(u8x16::splat(b'.')).to_bitmask();
-        let marks = quotes | points;
-        let (len, whole_len) = (quotes.trailing_zeros(), marks.trailing_zeros());
-        let scale = (len - whole_len).saturating_sub(1);
+    pub(super) fn between<const N: usize>(block: &[u8; N], from: usize, end: usize) -> Self {
+        let len = end.wrapping_sub(from) as u32;
+        let points = vector_at(block, from).simd_eq(u8x16::splat(b'.')).to_bitmask();
+        let marks = points | 1u32.wrapping_shl(len);
+        let whole_len = marks.trailing_zeros();
+        let scale = len.wrapping_sub(whole_len).saturating_sub(1);
         let fraction = last_lanes(scale);
         // The digits before the point move up by one, over it. A point that no digit follows
         // stays, and shows as what is no digit.
-        let end = from + len as usize;
         let unmoved = vector_at(block, end - LANES);
         let moved = vector_at(block, end - LANES - usize::from(scale > 0));
         let digits = fraction.bitselect(unmoved, moved) ^ u8x16::splat(b'0');
-        let digits = digits & last_lanes(whole_len + scale);
-        Self { digits, marks, len: len as usize, scale: scale as u8 }
+        let digits = digits & last_lanes(whole_len.wrapping_add(scale));
+        Self { digits, marks, scale: scale as u8 }
     }
+}
+
+/// Returns how many bytes stand at a place before the next quote, at most [`LANES`].
+#[inline(always)]
+pub(super) fn len_to_quote<const N: usize>(block: &[u8; N], at: usize) -> usize {
+    let quotes = vector_at(block, at).simd_eq(u8x16::splat(b'"')).to_bitmask();
+    (quotes | 1 << LANES).trailing_zeros() as usize
 }
 
 /// Returns whether one of two numbers begins without a digit.
