@@ -230,6 +230,28 @@ fn refuses_negative_sizes_and_full_sides() {
 }
 
 #[test]
+fn zeros_at_the_end_of_a_fraction_change_nothing() {
+    let level = |price, size| PackedLevel::from_parts(Side::Bid, price, size);
+    let (shortest, long) = (level((8_327_725, 2), (5, 1)), level((83_277_250_000, 6), (5_000, 4)));
+    assert_eq!(long, shortest);
+    assert_eq!((long.price(), long.size()), (number("83277.25"), number("0.5")));
+
+    let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+    snapshot.extend(&[long, level((90, 1), (10, 1))]).unwrap();
+    let mut book = Book::new();
+    book.replace(snapshot);
+    assert_eq!((book.price_scale(), book.size_scale()), (2, 1));
+
+    // Neither a zero beyond the book's scales nor the whole number zero makes them grow.
+    let changes = [level((90_000, 4), (2_000, 3)), level((83_277_250, 3), (0, 8))];
+    let mut applied = Applied::default();
+    book.apply(&changes, &mut applied).unwrap();
+    assert_eq!(applied, Applied { total: 2, made: 2, absent: 0 });
+    assert_eq!((book.price_scale(), book.size_scale()), (2, 1));
+    assert_eq!(book.best_bid(), Some(Level { price: Decimal::from(9), size: Decimal::from(2) }));
+}
+
+#[test]
 fn what_was_done_before_an_error_is_counted() {
     let mut book = Book::with_max_levels(2);
     let bid = |price, size| PackedLevel::new(Side::Bid, number(price), number(size));

@@ -23,7 +23,7 @@ use wide::u8x16;
 
 use super::frame::{LevelUpdate, UpdateKind};
 use super::numbers::{
-    LANES, NumberText, digit_lanes, lacks_digits, last_lanes, len_to_quote, mantissas, vector_at,
+    LANES, NumberText, digit_lanes, last_lanes, len_to_quote, mantissas, vector_at,
 };
 use super::product::ProductKey;
 use super::time::WireTime;
@@ -208,41 +208,40 @@ impl Found {
     /// place after the bracket.
     fn take_levels(&mut self, text: &[u8], at: usize, tail: &Tail) -> Option<usize> {
         let (mut intro, event_time) = Intro::read(text, at, take_text)?;
-        let time_at = at + intro.len - TIME_TO_PRICE.len() - event_time.len();
+        let time_at = at + PRICE_AT - intro.lead - TIME_TO_PRICE.len() - event_time.len();
         self.event_time = time_at..time_at + event_time.len();
         // Less than there are, so that a snapshot makes room once and an update never too much.
         self.levels.reserve(text.len() / LONG_LEVEL_LEN);
-        let mut price_at = at + intro.len;
+        // Blocks are cut so that every price lies at the same place of them.
+        let mut rest = &text[at - intro.lead..];
         loop {
-            // Blocks are cut so that every price lies at the same place of them.
-            let block_at = price_at - PRICE_AT;
-            let block = match text.get(block_at..block_at + BLOCK_LEN) {
-                Some(block) => block.first_chunk()?,
-                None => tail.last_block(text.len() - block_at)?,
+            let block = match rest.first_chunk() {
+                Some(block) => block,
+                None => tail.last_block(rest.len())?,
             };
-            let (end, next) = match usual_level(block, &intro) {
-                Some((level, len)) => {
+            let end = match usual_level(block, &intro) {
+                Some((level, end)) => {
                     self.levels.push(level);
-                    (block_at + len, block[len])
+                    end
                 }
                 None if intro.begins(block) => {
-                    let rest = self.take_other_numbers(&text[price_at..], intro.side)?;
-                    (text.len() - rest.len(), *rest.first()?)
+                    let after = self.take_other_numbers(&rest[PRICE_AT..], intro.side)?;
+                    rest.len() - after.len()
                 }
                 None => {
                     let same_time = |text| {
                         let rest = <[u8]>::strip_prefix(text, event_time)?.strip_prefix(b"\"")?;
                         Some((event_time, rest))
                     };
-                    let at = price_at - intro.len;
+                    let at = text.len() - rest.len() + intro.lead;
                     (intro, _) = Intro::read(text, at, same_time)?;
-                    price_at = at + intro.len;
+                    rest = &text[at - intro.lead..];
                     continue;
                 }
             };
-            match next {
-                b',' => price_at = end + 1 + intro.len,
-                b']' => return Some(end + 1),
+            match rest.get(end)? {
+                b',' => rest = rest.get(end + 1 - intro.lead..)?,
+                b']' => return Some(text.len() - rest.len() + end + 1),
                 _ => return None,
             }
         }
@@ -279,11 +278,10 @@ fn usual_level(block: &[u8; BLOCK_LEN], intro: &Intro) -> Option<(PackedLevel, u
     let size = NumberText::between(block, size_at, size_end);
     let is_usual =
         intro.same_lanes(block) & between_lanes(block, price_end) & digit_lanes(price, size);
-    if !is_usual.all()
-        | lacks_digits(price, size)
-        | (size_end.wrapping_sub(size_at) > LANES)
-        | (block[size_end] != b'"')
-    {
+    // What may stand in place of a first digit, a quote, a point or a sign, comes before them all.
+    let has_digits = (block[PRICE_AT] >= b'0') & (block[size_at] >= b'0');
+    let is_usual_size = (size_end.wrapping_sub(size_at) <= LANES) & (block[size_end] == b'"');
+    if !(is_usual.all() & has_digits & is_usual_size) {
         return None;
     }
     let [price_mantissa, size_mantissa] = mantissas(price, size);
@@ -319,8 +317,8 @@ fn between_lanes(block: &[u8; BLOCK_LEN], at: usize) -> u8x16 {
 
 /// All of a level that stands before its price: keys, side and time.
 struct Intro {
-    /// More than four vectors, at most five: times have 20 to 31 bytes.
-    len: usize,
+    /// How many bytes of a block come before it. Less than a vector: times have 20 to 31 bytes.
+    lead: usize,
     side: Side,
     /// The first sixteen bytes, which overlap those after them.
     first: u8x16,
@@ -345,15 +343,12 @@ impl Intro {
         let (event_time, rest) = take_time(rest.strip_prefix(br#"","event_time":""#)?)?;
         let rest = rest.strip_prefix(&TIME_TO_PRICE[1..])?;
         let price_at = text.len() - rest.len();
-        let len = price_at - at;
-        if !(PRICE_AT - LANES + 1..=PRICE_AT).contains(&len) {
-            return None;
-        }
+        let lead = PRICE_AT.checked_sub(price_at - at).filter(|lead| *lead < LANES)?;
         let block: &[u8; PRICE_AT] = text[..price_at].last_chunk()?;
         let intro = Self {
-            len,
+            lead,
             side,
-            first: vector_at(block, PRICE_AT - len),
+            first: vector_at(block, lead),
             last: std::array::from_fn(|index| vector_at(block, (index + 1) * LANES)),
         };
         Some((intro, event_time))
@@ -366,7 +361,7 @@ impl Intro {
     /// Returns all ones in every lane where the level of a block begins like this.
     #[inline(always)]
     fn same_lanes(&self, block: &[u8; BLOCK_LEN]) -> u8x16 {
-        let first = self.first.simd_eq(vector_at(block, (PRICE_AT - self.len) % LANES));
+        let first = self.first.simd_eq(vector_at(block, self.lead % LANES));
         self.last.iter().enumerate().fold(first, |same, (index, last)| {
             same & last.simd_eq(vector_at(block, (index + 1) * LANES))
         })

@@ -18,8 +18,6 @@ pub(super) struct NumberText {
     /// The digits as 0 to 9, the last in the last lane, zeros before them. What was no digit is
     /// larger than 9.
     digits: u8x16,
-    /// A bit for every point of the sixteen bytes from its start on, and one for its end.
-    marks: u32,
     /// How many digits stand after the point.
     pub(super) scale: u8,
 }
@@ -27,7 +25,7 @@ pub(super) struct NumberText {
 impl NumberText {
     /// Finds the number that stands between two places of a block.
     ///
-    /// Means nothing unless it has at most [`LANES`] bytes.
+    /// Means nothing unless it has at most [`LANES`] bytes, the first of them a digit.
     ///
     /// # Panics
     /// Unless both places are more than [`LANES`] from the start and from the end.
@@ -35,18 +33,37 @@ impl NumberText {
     pub(super) fn between<const N: usize>(block: &[u8; N], from: usize, end: usize) -> Self {
         let len = end.wrapping_sub(from) as u32;
         let points = vector_at(block, from).simd_eq(u8x16::splat(b'.')).to_bitmask();
-        let marks = points | 1u32.wrapping_shl(len);
-        let whole_len = marks.trailing_zeros();
-        let scale = len.wrapping_sub(whole_len).saturating_sub(1);
-        let fraction = last_lanes(scale);
+        let whole_len = (points | 1u32.wrapping_shl(len)).trailing_zeros();
+        let from_point = len.wrapping_sub(whole_len);
+        let scale = from_point.saturating_sub(1);
         // The digits before the point move up by one, over it. A point that no digit follows
         // stays, and shows as what is no digit.
         let unmoved = vector_at(block, end - LANES);
-        let moved = vector_at(block, end - LANES - usize::from(scale > 0));
-        let digits = fraction.bitselect(unmoved, moved) ^ u8x16::splat(b'0');
+        let moved = vector_at(block, end - LANES - 1);
+        let digits = unmoved_lanes(from_point).bitselect(unmoved, moved) ^ u8x16::splat(b'0');
         let digits = digits & last_lanes(whole_len.wrapping_add(scale));
-        Self { digits, marks, scale: scale as u8 }
+        Self { digits, scale: scale as u8 }
     }
+}
+
+/// Returns all ones in the lanes of the digits after the point, or in all lanes if there are none,
+/// by how many bytes of the number are not before the point.
+#[inline(always)]
+fn unmoved_lanes(from_point: u32) -> u8x16 {
+    const LANES_BY_LEN: [[u8; LANES]; 2 * LANES] = {
+        let mut lanes = [[!0; LANES]; 2 * LANES];
+        let mut len = 2;
+        while len < lanes.len() {
+            let mut lane = 0;
+            while lane + len < LANES + 1 {
+                lanes[len][lane] = 0;
+                lane += 1;
+            }
+            len += 1;
+        }
+        lanes
+    };
+    u8x16::new(LANES_BY_LEN[from_point as usize % LANES_BY_LEN.len()])
 }
 
 /// Returns how many bytes stand at a place before the next quote, at most [`LANES`].
@@ -54,12 +71,6 @@ impl NumberText {
 pub(super) fn len_to_quote<const N: usize>(block: &[u8; N], at: usize) -> usize {
     let quotes = vector_at(block, at).simd_eq(u8x16::splat(b'"')).to_bitmask();
     (quotes | 1 << LANES).trailing_zeros() as usize
-}
-
-/// Returns whether one of two numbers begins without a digit.
-#[inline(always)]
-pub(super) fn lacks_digits(one: NumberText, other: NumberText) -> bool {
-    (one.marks | other.marks) & 1 != 0
 }
 
 /// Returns all ones in every lane where neither number has anything but a digit.
