@@ -120,8 +120,8 @@ impl Ladder {
     /// Returns the best level as price ticks and size.
     #[inline]
     pub(crate) fn best(&self) -> Option<(i64, u64)> {
-        match self.window.first() {
-            Some(first) => Some((key(self.side, first), self.window.size(first))),
+        match self.window.first_entry() {
+            Some((first, size)) => Some((key(self.side, first), size)),
             // There is no window yet, or no level at all.
             None => self.outside.first_key_value().map(|(k, size)| (key(self.side, *k), *size)),
         }

@@ -41,6 +41,8 @@ pub(super) struct Window {
     len: usize,
     /// The smallest key that holds a level; without any, not smaller than any key.
     first: i64,
+    /// The size at that key.
+    first_size: u64,
 }
 
 /// A run of slots.
@@ -55,7 +57,14 @@ struct Page {
 impl Window {
     /// Returns a window that holds nothing, and that nothing fits in.
     pub(super) fn none() -> Self {
-        Self { base: 0, pages: Box::default(), used_pages: Box::default(), len: 0, first: i64::MAX }
+        Self {
+            base: 0,
+            pages: Box::default(),
+            used_pages: Box::default(),
+            len: 0,
+            first: i64::MAX,
+            first_size: 0,
+        }
     }
 
     /// Returns an empty window of `capacity` keys, a power of two and at least [`MIN_CAPACITY`].
@@ -67,6 +76,7 @@ impl Window {
             used_pages: vec![0; capacity / BITS / BITS].into(),
             len: 0,
             first: i64::MAX,
+            first_size: 0,
         }
     }
 
@@ -94,6 +104,12 @@ impl Window {
     #[inline]
     pub(super) fn first(&self) -> Option<i64> {
         (self.len > 0).then_some(self.first)
+    }
+
+    /// Returns the smallest key that holds a level, and its size.
+    #[inline]
+    pub(super) fn first_entry(&self) -> Option<(i64, u64)> {
+        (self.len > 0).then_some((self.first, self.first_size))
     }
 
     /// Returns the size at a key that is covered, zero for none.
@@ -166,9 +182,11 @@ impl Window {
     #[inline(never)]
     fn move_first(&mut self, key: i64, size: u64) {
         if size != 0 {
-            self.first = key;
+            (self.first, self.first_size) = (key, size);
         } else if key == self.first {
-            self.first = self.after(key).unwrap_or(i64::MAX);
+            let next = self.after(key);
+            self.first = next.unwrap_or(i64::MAX);
+            self.first_size = next.map_or(0, |next| self.size(next));
         }
     }
 

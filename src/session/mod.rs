@@ -192,7 +192,7 @@ impl Session {
         if let Some((sequence, update)) = self.decoder.decode_usual(text) {
             return self.machine.update(now, sequence, &update);
         }
-        match self.decoder.decode_general(text) {
+        match self.decoder.decode_unusual(text) {
             Ok(frame) => self.machine.frame(now, &frame),
             Err(error) => self.machine.undecodable_frame(now, error),
         }

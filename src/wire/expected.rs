@@ -182,11 +182,8 @@ impl Scratch {
             return None;
         }
         tail.0[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
-        let rest = text.strip_prefix(br#"{"channel":"l2_data","#)?;
-        let rest = rest.strip_prefix(br#""client_id":"","#).unwrap_or(rest);
-        let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
-        let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
-        let rest = rest.strip_prefix(br#","events":[{"type":""#)?;
+        let (sequence, rest) = take_envelope(text.strip_prefix(br#"{"channel":"l2_data","#)?)?;
+        let rest = rest.strip_prefix(br#"{"type":""#)?;
         let (kind, rest) = match rest.strip_prefix(b"update") {
             Some(rest) => (UpdateKind::Update, rest),
             None => (UpdateKind::Snapshot, rest.strip_prefix(b"snapshot")?),
@@ -368,8 +365,19 @@ impl Intro {
     }
 }
 
+/// Reads what stands between the channel of a frame and its first event, and returns the number of
+/// the frame.
+#[inline]
+pub(super) fn take_envelope(text: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = text.strip_prefix(br#""client_id":"","#).unwrap_or(text);
+    let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
+    let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
+    Some((sequence, rest.strip_prefix(br#","events":["#)?))
+}
+
 /// Reads the rest of a string, and its closing quote, if it is short and plain ASCII, as is all
 /// that follows within [`MAX_TEXT_LEN`] bytes.
+#[inline]
 fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let block: &[u8; MAX_TEXT_LEN] = text.first_chunk()?;
     let (low, high) = (vector_at(block, 0), vector_at(block, LANES));
@@ -409,7 +417,7 @@ fn key_of(text: &[u8]) -> Option<ProductKey> {
 }
 
 /// Reads a whole number of at most 19 digits, as JSON writes it.
-fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
+pub(super) fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
     const MAX_DIGITS: usize = 19;
 
     let (mut number, mut rest) = (0, text);

@@ -3,6 +3,7 @@
 use super::error::{DecodeError, DecodeErrorKind};
 use super::expected::ExpectedFrame;
 use super::general::{Elements, LentTape, Value};
+use super::heartbeat::ExpectedHeartbeat;
 use super::product::ProductKey;
 use super::time::WireTime;
 use crate::book::{Fixed, FixedError, PackedLevel, Side};
@@ -17,6 +18,7 @@ pub struct Frame<'a> {
 #[derive(Debug)]
 enum Tier<'a> {
     Expected(ExpectedFrame<'a>),
+    ExpectedHeartbeat(ExpectedHeartbeat),
     General { tape: LentTape<'a>, base: usize, sequence: Option<u64>, content: Content },
 }
 
@@ -35,6 +37,10 @@ impl<'a> Frame<'a> {
         Self { tier: Tier::Expected(frame) }
     }
 
+    pub(super) const fn from_heartbeat(heartbeat: ExpectedHeartbeat) -> Self {
+        Self { tier: Tier::ExpectedHeartbeat(heartbeat) }
+    }
+
     pub(super) fn from_tape(tape: LentTape<'a>, base: usize) -> Result<Self, DecodeError> {
         let (sequence, content) = read_envelope(&tape, base)?;
         Ok(Self { tier: Tier::General { tape, base, sequence, content } })
@@ -46,6 +52,7 @@ impl<'a> Frame<'a> {
     pub const fn sequence(&self) -> Option<u64> {
         match &self.tier {
             Tier::Expected(frame) => Some(frame.sequence()),
+            Tier::ExpectedHeartbeat(heartbeat) => Some(heartbeat.sequence),
             Tier::General { sequence, .. } => *sequence,
         }
     }
@@ -63,6 +70,9 @@ impl<'a> Frame<'a> {
         let (tape, base, content) = match &self.tier {
             Tier::Expected(frame) => {
                 return Body::Level2(Updates { events: Events::Expected(Some(*frame)) });
+            }
+            Tier::ExpectedHeartbeat(heartbeat) => {
+                return Body::Heartbeat { counter: Some(heartbeat.counter) };
             }
             Tier::General { tape, base, content, .. } => (tape, *base, *content),
         };

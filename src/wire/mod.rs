@@ -57,6 +57,7 @@ mod error;
 mod expected;
 mod frame;
 mod general;
+mod heartbeat;
 mod numbers;
 mod product;
 mod time;
@@ -68,6 +69,7 @@ pub use self::frame::{
     Updates,
 };
 pub use self::general::MAX_DEPTH;
+use self::heartbeat::ExpectedHeartbeat;
 pub(crate) use self::product::ProductKey;
 pub use self::product::{MAX_PRODUCT_ID_LEN, ProductId, ProductIdError};
 pub(crate) use self::time::TimeReader;
@@ -101,19 +103,27 @@ impl Decoder {
     pub fn decode<'a>(&'a mut self, text: &'a [u8]) -> Result<Frame<'a>, DecodeError> {
         match self.expected.decode(text) {
             Some(frame) => Ok(Frame::from_expected(frame)),
-            None => self.general.decode(text),
+            None => read_unusual(&mut self.general, text),
         }
     }
 
     /// Reads an order-book frame of the shape that the venue sends, and returns its number and its
-    /// one event; `None` says that it has another shape, which [`Decoder::decode_general`] reads.
+    /// one event; `None` says that the frame is for [`Decoder::decode_unusual`].
     ///
-    /// Does half of what [`Decoder::decode`] does, for who wants to have nearly all frames without
+    /// The two together are [`Decoder::decode`], for who wants to have nearly all frames without
     /// asking each what it is.
     #[inline]
     pub(crate) fn decode_usual<'a>(&'a mut self, text: &'a [u8]) -> Option<(u64, Update<'a>)> {
         let frame = self.expected.decode(text)?;
         Some((frame.sequence(), Update::from_expected(frame)))
+    }
+
+    /// Reads a frame that is not what [`Decoder::decode_usual`] reads.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub(crate) fn decode_unusual(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+        read_unusual(&mut self.general, text)
     }
 
     /// Reads one frame by the general tier alone, whatever its shape is.
@@ -124,6 +134,16 @@ impl Decoder {
     /// As [`Decoder::decode`].
     pub fn decode_general(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
         self.general.decode(text)
+    }
+}
+
+fn read_unusual<'a>(
+    general: &'a mut general::Scratch,
+    text: &[u8],
+) -> Result<Frame<'a>, DecodeError> {
+    match ExpectedHeartbeat::read(text) {
+        Some(heartbeat) => Ok(Frame::from_heartbeat(heartbeat)),
+        None => general.decode(text),
     }
 }
 
