@@ -218,6 +218,7 @@ impl Machine {
         }
     }
 
+    #[cold]
     fn synced(&mut self, now: Instant, index: usize, sequence: u64) {
         let subscription = self.subscriptions.at_mut(index);
         if subscription.status != Status::Live {
@@ -305,8 +306,7 @@ fn apply<'f>(
             stats.awaiting += 1;
         }
         (UpdateKind::Snapshot, _) => {
-            let snapshot = read_snapshot(update, max_levels, touched)?;
-            subscription.book.replace(snapshot);
+            replace_book(&mut subscription.book, update, max_levels, touched)?;
             subscription.stage = Stage::Live;
             subscription.is_ended_earlier = false;
             touched.is_replaced = true;
@@ -332,23 +332,26 @@ fn apply<'f>(
     Ok(())
 }
 
-/// Gathers the levels of a snapshot.
-fn read_snapshot<'f>(
+/// Replaces all levels of a book by those of a snapshot, or none.
+#[inline(never)]
+fn replace_book<'f>(
+    book: &mut Book,
     update: &Update<'f>,
     max_levels: usize,
     touched: &mut Touched<'f>,
-) -> Result<Snapshot, Fault> {
+) -> Result<(), Fault> {
     let mut snapshot = Snapshot::new(max_levels);
     if let Some((levels, event_time)) = update.read_levels() {
         touched.event_time = Some(event_time);
         snapshot.extend(levels)?;
-        return Ok(snapshot);
+    } else {
+        update.levels()?.try_take_each(|level| {
+            touched.event_time = level.event_time;
+            snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
+        })?;
     }
-    update.levels()?.try_take_each(|level| {
-        touched.event_time = level.event_time;
-        snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
-    })?;
-    Ok(snapshot)
+    book.replace(snapshot);
+    Ok(())
 }
 
 /// Makes the changes of an update, and counts them. After an error, those before it were made.
@@ -360,12 +363,23 @@ fn apply_changes<'f>(
     touched: &mut Touched<'f>,
     applied: &mut Applied,
 ) -> Result<(), Fault> {
-    if let Some((changes, event_time)) = update.read_levels()
-        && !log.is_on()
-    {
-        touched.event_time = Some(event_time);
-        return Ok(book.apply(changes, applied)?);
+    match update.read_levels() {
+        Some((changes, event_time)) if !log.is_on() => {
+            touched.event_time = Some(event_time);
+            Ok(book.apply(changes, applied)?)
+        }
+        _ => apply_one_by_one(book, log, update, touched, applied),
     }
+}
+
+#[inline(never)]
+fn apply_one_by_one<'f>(
+    book: &mut Book,
+    log: &mut ChangeLog,
+    update: &Update<'f>,
+    touched: &mut Touched<'f>,
+    applied: &mut Applied,
+) -> Result<(), Fault> {
     update.levels()?.try_take_each(|level| {
         touched.event_time = level.event_time;
         let made_before = applied.made;

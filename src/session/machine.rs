@@ -165,24 +165,14 @@ impl Machine {
 
     pub(super) fn poll(&mut self, now: Instant) -> Output {
         self.run_timers(now);
-        if std::mem::take(&mut self.must_disconnect) {
-            return Output::Disconnect;
+        if (self.must_disconnect | self.has_requests | !self.is_open())
+            && let Some(act) = self.next_act(now)
+        {
+            return act;
         }
-        match self.link {
-            Link::Down { dial_at } if dial_at <= now && self.wants_connection() => {
-                self.link = Link::Dialing { deadline: now + self.config.connect_timeout };
-                self.stats.reconnects += u64::from(self.last_dial.is_some());
-                self.last_dial = Some(now);
-                return Output::Connect;
-            }
-            Link::Open { .. } => {
-                if let Some(request) = self.next_request(now) {
-                    return Output::Send(request);
-                }
-            }
-            Link::Dialing { .. } | Link::Down { .. } | Link::Ended => {}
-        }
-        if let Some(event) = self.events.pop_front() {
+        if !self.events.is_empty()
+            && let Some(event) = self.next_queued_event()
+        {
             return Output::Event(event);
         }
         if let Some((product, sequence)) = self.newest_update.take() {
@@ -192,6 +182,29 @@ impl Machine {
             return Output::Event(Event::Missed { count: std::mem::take(&mut self.missed_events) });
         }
         Output::Wait(self.next_wake(now))
+    }
+
+    /// Returns what is to be done with the connection, if there is anything.
+    #[cold]
+    fn next_act(&mut self, now: Instant) -> Option<Output> {
+        if std::mem::take(&mut self.must_disconnect) {
+            return Some(Output::Disconnect);
+        }
+        match self.link {
+            Link::Down { dial_at } if dial_at <= now && self.wants_connection() => {
+                self.link = Link::Dialing { deadline: now + self.config.connect_timeout };
+                self.stats.reconnects += u64::from(self.last_dial.is_some());
+                self.last_dial = Some(now);
+                Some(Output::Connect)
+            }
+            Link::Open { .. } => self.next_request(now).map(Output::Send),
+            Link::Dialing { .. } | Link::Down { .. } | Link::Ended => None,
+        }
+    }
+
+    #[inline(never)]
+    fn next_queued_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     pub(super) fn opened(&mut self, now: Instant) {

@@ -175,12 +175,7 @@ impl Session {
         match input {
             Input::ClockOffset { seconds } => self.machine.tokens.note_clock_offset(seconds),
             Input::Closed(reason) => self.machine.closed(now, reason),
-            Input::Message(text) => {
-                self.machine.changes.clear();
-                if self.machine.count_message(now) {
-                    self.message(now, text);
-                }
-            }
+            Input::Message(text) => self.message(now, text),
             Input::Held(until) => self.machine.held(now, until),
             Input::Opened => self.machine.opened(now),
             Input::Timeout => {}
@@ -189,9 +184,18 @@ impl Session {
 
     #[inline]
     fn message(&mut self, now: Instant, text: &[u8]) {
-        if let Some((sequence, update)) = self.decoder.decode_usual(text) {
-            return self.machine.update(now, sequence, &update);
+        self.machine.changes.clear();
+        if !self.machine.count_message(now) {
+            return;
         }
+        match self.decoder.decode_usual(text) {
+            Some((sequence, update)) => self.machine.update(now, sequence, &update),
+            None => self.unusual_message(now, text),
+        }
+    }
+
+    #[inline(never)]
+    fn unusual_message(&mut self, now: Instant, text: &[u8]) {
         match self.decoder.decode_unusual(text) {
             Ok(frame) => self.machine.frame(now, &frame),
             Err(error) => self.machine.undecodable_frame(now, error),

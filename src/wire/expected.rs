@@ -32,8 +32,8 @@ use crate::book::{Fixed, PackedLevel, Side};
 /// More levels than this leave no memory behind for the next frame. Snapshots are rare.
 const MAX_RETAINED_LEVELS: usize = 8_192;
 
-/// Names of products and times are looked for this far.
-const MAX_TEXT_LEN: usize = 2 * LANES;
+/// Names of products and times are looked for in this many vectors.
+const NAME_VECTORS: usize = 2;
 
 /// Levels are usually shorter than this many bytes.
 const LONG_LEVEL_LEN: usize = 128;
@@ -191,7 +191,7 @@ impl Scratch {
         let rest = rest.strip_prefix(br#"","product_id":""#)?;
         let product_at = text.len() - rest.len();
         found.product_key = key_of(rest);
-        let (product_id, rest) = take_text(rest)?;
+        let (product_id, rest) = take_text::<NAME_VECTORS>(rest)?;
         found.product_id = product_at..product_at + product_id.len();
         let rest = rest.strip_prefix(br#","updates":["#)?;
         (found.sequence, found.kind) = (sequence, kind);
@@ -204,7 +204,7 @@ impl Found {
     /// Reads the levels from a place of a frame on, and the bracket that ends them; returns the
     /// place after the bracket.
     fn take_levels(&mut self, text: &[u8], at: usize, tail: &Tail) -> Option<usize> {
-        let (mut intro, event_time) = Intro::read(text, at, take_text)?;
+        let (mut intro, event_time) = Intro::read(text, at, take_text::<NAME_VECTORS>)?;
         let time_at = at + PRICE_AT - intro.lead - TIME_TO_PRICE.len() - event_time.len();
         self.event_time = time_at..time_at + event_time.len();
         // Less than there are, so that a snapshot makes room once and an update never too much.
@@ -248,9 +248,9 @@ impl Found {
     #[cold]
     #[inline(never)]
     fn take_other_numbers<'a>(&mut self, text: &'a [u8], side: Side) -> Option<&'a [u8]> {
-        let (price, rest) = take_text(text)?;
+        let (price, rest) = take_text::<NAME_VECTORS>(text)?;
         // The quote that ends the price was taken already.
-        let (size, rest) = take_text(rest.strip_prefix(&BETWEEN[1..])?)?;
+        let (size, rest) = take_text::<NAME_VECTORS>(rest.strip_prefix(&BETWEEN[1..])?)?;
         // A sign on a size is malformed even before a zero, which the number would not show. An
         // exponent is sound, but so surprising that it is for the general tier.
         let has_exponent = price.iter().chain(size).any(|byte| byte.eq_ignore_ascii_case(&b'e'));
@@ -370,26 +370,27 @@ impl Intro {
 #[inline]
 pub(super) fn take_envelope(text: &[u8]) -> Option<(u64, &[u8])> {
     let rest = text.strip_prefix(br#""client_id":"","#).unwrap_or(text);
-    let (_, rest) = take_text(rest.strip_prefix(br#""timestamp":""#)?)?;
+    let (_, rest) = take_text::<NAME_VECTORS>(rest.strip_prefix(br#""timestamp":""#)?)?;
     let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
     Some((sequence, rest.strip_prefix(br#","events":["#)?))
 }
 
-/// Reads the rest of a string, and its closing quote, if it is short and plain ASCII, as is all
-/// that follows within [`MAX_TEXT_LEN`] bytes.
+/// Reads the rest of a string, and its closing quote, if the string is shorter than so many vectors
+/// and all that they hold is plain ASCII.
 #[inline]
-fn take_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let block: &[u8; MAX_TEXT_LEN] = text.first_chunk()?;
-    let (low, high) = (vector_at(block, 0), vector_at(block, LANES));
-    let marks = |byte: u8| {
-        let byte = u8x16::splat(byte);
-        low.simd_eq(byte).to_bitmask() | high.simd_eq(byte).to_bitmask() << LANES
-    };
-    let least = low.min(high);
+pub(super) fn take_text<const VECTORS: usize>(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut quotes, mut least, mut all) = (0u64, u8x16::splat(!0), u8x16::ZERO);
+    let mut has_escape = false;
+    for (index, lanes) in text.get(..VECTORS * LANES)?.chunks_exact(LANES).enumerate() {
+        let lanes = vector_at::<LANES>(lanes.first_chunk()?, 0);
+        quotes |= u64::from(lanes.simd_eq(u8x16::splat(b'"')).to_bitmask()) << (index * LANES);
+        has_escape |= lanes.simd_eq(u8x16::splat(b'\\')).any();
+        (least, all) = (least.min(lanes), all | lanes);
+    }
     let is_printable = least.max(u8x16::splat(b' ')).simd_eq(least).all();
-    let is_ascii = (low | high).to_bitmask() == 0;
-    let len = marks(b'"').trailing_zeros() as usize;
-    if !is_printable | !is_ascii | (marks(b'\\') != 0) | (len >= MAX_TEXT_LEN) {
+    let is_ascii = !all.any();
+    let len = quotes.trailing_zeros() as usize;
+    if !is_printable | !is_ascii | has_escape | (quotes == 0) {
         return None;
     }
     Some((&text[..len], &text[len + 1..]))

@@ -3,7 +3,10 @@
 //! As for order books ([`expected`](super::expected)), what is not exactly of the shape that the
 //! venue sends is left to the general tier.
 
-use super::expected::{take_envelope, take_sequence};
+use super::expected::{take_envelope, take_sequence, take_text};
+
+/// The time of the venue's clock, which is written at length, is looked for in this many vectors.
+const TIME_VECTORS: usize = 4;
 
 /// A heartbeat of the expected shape.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +18,7 @@ pub(super) struct ExpectedHeartbeat {
 impl ExpectedHeartbeat {
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let (sequence, rest) = take_envelope(text.strip_prefix(br#"{"channel":"heartbeats","#)?)?;
-        let rest = skip_text(rest.strip_prefix(br#"{"current_time":""#)?)?;
+        let (_, rest) = take_text::<TIME_VECTORS>(rest.strip_prefix(br#"{"current_time":""#)?)?;
         let rest = rest.strip_prefix(br#","heartbeat_counter":"#)?;
         // A number in most captures, and a string in some.
         let (counter, rest) = match rest.strip_prefix(b"\"") {
@@ -27,11 +30,4 @@ impl ExpectedHeartbeat {
         };
         (rest == b"}]}").then_some(Self { sequence, counter })
     }
-}
-
-/// Returns what follows the rest of a string and its closing quote, if the string is plain.
-fn skip_text(text: &[u8]) -> Option<&[u8]> {
-    let len = text.iter().position(|byte| *byte == b'"')?;
-    let is_plain = |byte: &u8| (b' '..=b'~').contains(byte) && *byte != b'\\';
-    text[..len].iter().all(is_plain).then_some(&text[len + 1..])
 }
