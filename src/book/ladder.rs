@@ -93,7 +93,7 @@ impl Ladder {
     }
 
     /// Sets the size at a price, zero for no level, and returns the size before.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn set(&mut self, ticks: i64, size: u64) -> u64 {
         let key = key(self.side, ticks);
         if !self.window.covers(key) {

@@ -91,7 +91,7 @@ impl Book {
     /// when the side is full. The book is then as it was.
     #[inline]
     pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
-        let (before, after) = self.place(&PackedLevel::new(side, price, size), false)?;
+        let (before, after) = self.place::<false>(&PackedLevel::new(side, price, size))?;
         Ok(Change::between(before, after))
     }
 
@@ -109,15 +109,29 @@ impl Book {
         applied: &mut Applied,
     ) -> Result<(), BookError> {
         // However many of them add a level. Asking once a batch spares each change the question.
-        let has_room = self.bids.len().max(self.asks.len()) + changes.len() <= self.max_levels;
-        let (mut made, mut absent) = (0, 0);
+        let most = self.bids.len().max(self.asks.len()) + changes.len();
+        if most <= self.max_levels {
+            self.apply_each::<true>(changes, applied)
+        } else {
+            self.apply_each::<false>(changes, applied)
+        }
+    }
+
+    #[inline]
+    fn apply_each<const HAS_ROOM: bool>(
+        &mut self,
+        changes: &[PackedLevel],
+        applied: &mut Applied,
+    ) -> Result<(), BookError> {
+        // Of different sizes, for else the compiler keeps the two in a vector, which costs more.
+        let (mut made, mut absent) = (0u64, 0u32);
         let mut result = Ok(());
         let mut left = changes.iter();
         for change in left.by_ref() {
-            match self.place(change, has_room) {
+            match self.place::<HAS_ROOM>(change) {
                 Ok((before, after)) => {
                     made += u64::from(before != after);
-                    absent += u64::from(before | after == 0);
+                    absent += u32::from(before | after == 0);
                 }
                 Err(error) => {
                     result = Err(error);
@@ -127,7 +141,7 @@ impl Book {
         }
         applied.total += (changes.len() - left.len() - usize::from(result.is_err())) as u64;
         applied.made += made;
-        applied.absent += absent;
+        applied.absent += u64::from(absent);
         result
     }
 
@@ -225,9 +239,12 @@ impl Book {
 
     /// Sets the size at a price; returns the units that rested there, and those that do now.
     ///
-    /// `has_room` says that the side is known not to be full.
+    /// `HAS_ROOM` says that the side is known not to be full.
     #[inline(always)]
-    fn place(&mut self, change: &PackedLevel, has_room: bool) -> Result<(u64, u64), BookError> {
+    fn place<const HAS_ROOM: bool>(
+        &mut self,
+        change: &PackedLevel,
+    ) -> Result<(u64, u64), BookError> {
         let &PackedLevel { side, price_mantissa, price_scale, size_mantissa, size_scale } = change;
         let units = match ticks(size_mantissa, size_scale, self.size_scale) {
             Some(units) => units,
@@ -243,7 +260,7 @@ impl Book {
         };
         let max_levels = self.max_levels;
         let ladder = self.ladder_mut(side);
-        if !has_room && ladder.len() >= max_levels && would_grow(ladder, ticks, units) {
+        if !HAS_ROOM && ladder.len() >= max_levels && would_grow(ladder, ticks, units) {
             return Err(BookError::TooManyLevels { side, max_levels });
         }
         Ok((ladder.set(ticks, units), units))

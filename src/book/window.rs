@@ -33,6 +33,8 @@ pub(super) const MIN_CAPACITY: usize = BITS * BITS;
 pub(super) struct Window {
     /// The first key inside.
     base: i64,
+    /// How many keys are inside, a power of two, or 0.
+    capacity: usize,
     /// The slots, a page of them at a time. A key lies in the slot of its remainder by their
     /// number, a power of two.
     pages: Box<[Page]>,
@@ -59,6 +61,7 @@ impl Window {
     pub(super) fn none() -> Self {
         Self {
             base: 0,
+            capacity: 0,
             pages: Box::default(),
             used_pages: Box::default(),
             len: 0,
@@ -72,6 +75,7 @@ impl Window {
         debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY);
         Self {
             base,
+            capacity,
             pages: vec![Page::default(); capacity / BITS].into(),
             used_pages: vec![0; capacity / BITS / BITS].into(),
             len: 0,
@@ -82,7 +86,7 @@ impl Window {
 
     #[inline]
     pub(super) const fn capacity(&self) -> usize {
-        self.pages.len() * BITS
+        self.capacity
     }
 
     pub(super) const fn len(&self) -> usize {
