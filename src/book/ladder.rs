@@ -214,7 +214,7 @@ impl Ladder {
     }
 
     /// Builds a ladder of levels in the order of their keys, without repeats and zeros.
-    fn from_sorted(side: Side, mut levels: Vec<(i64, u64)>) -> Self {
+    fn from_sorted(side: Side, levels: Vec<(i64, u64)>) -> Self {
         let rebuild_at = MIN_LEVELS_FOR_WINDOW.max(levels.len() * REBUILD_GROWTH);
         let Some(capacity) = window_capacity(&levels) else {
             let outside = levels.into_iter().collect();
@@ -225,10 +225,10 @@ impl Ladder {
         let base = levels.first().map_or(0, |(best, _)| ladder.base_for(*best));
         ladder.window.move_to(base);
         let inside = levels.partition_point(|(key, _)| ladder.window.covers(*key));
-        for (key, size) in levels.drain(..inside) {
-            ladder.window.set(key, size);
+        for (key, size) in &levels[..inside] {
+            ladder.window.set(*key, *size);
         }
-        ladder.outside = levels.into_iter().collect();
+        ladder.outside = levels.into_iter().skip(inside).collect();
         ladder
     }
 

@@ -391,11 +391,35 @@ impl Snapshot {
     /// # Errors
     /// As [`Snapshot::push`]. The levels before the one it is about were added.
     pub fn extend(&mut self, levels: &[PackedLevel]) -> Result<(), BookError> {
-        let is_bid = |level: &&PackedLevel| level.side() == Side::Bid;
-        let bid_count = levels.iter().filter(is_bid).count();
-        self.bids.reserve(bid_count.min(self.max_levels));
-        self.asks.reserve((levels.len() - bid_count).min(self.max_levels));
-        levels.iter().try_for_each(|level| self.push_packed(level))
+        // The venue lists one side and then the other.
+        for run in levels.chunk_by(|one, next| one.side == next.side) {
+            let [first, ..] = run else { continue };
+            self.extend_side(first.side, run)?;
+        }
+        Ok(())
+    }
+
+    /// Adds many levels of one side.
+    fn extend_side(&mut self, side: Side, levels: &[PackedLevel]) -> Result<(), BookError> {
+        let room = self.max_levels - self.side_mut(side).len();
+        self.side_mut(side).reserve(levels.len().min(room));
+        let (usual, beyond) = levels.split_at(levels.len().min(room));
+        for level in usual {
+            let price = ticks(level.price_mantissa, level.price_scale, self.price_scale);
+            let size = ticks(level.size_mantissa, level.size_scale, self.size_scale);
+            match (price, size.map(u64::try_from)) {
+                (Some(ticks), Some(Ok(units))) => self.side_mut(side).push((ticks, units)),
+                _ => self.push_packed(level)?,
+            }
+        }
+        beyond.iter().try_for_each(|level| self.push_packed(level))
+    }
+
+    const fn side_mut(&mut self, side: Side) -> &mut Vec<(i64, u64)> {
+        match side {
+            Side::Bid => &mut self.bids,
+            Side::Ask => &mut self.asks,
+        }
     }
 
     #[inline]
@@ -411,10 +435,7 @@ impl Snapshot {
         };
         let Ok(units) = u64::try_from(units) else { return Err(negative_size(level)) };
         let max_levels = self.max_levels;
-        let levels = match side {
-            Side::Bid => &mut self.bids,
-            Side::Ask => &mut self.asks,
-        };
+        let levels = self.side_mut(side);
         if levels.len() >= max_levels {
             return Err(BookError::TooManyLevels { side, max_levels });
         }

@@ -35,8 +35,8 @@ const MAX_RETAINED_LEVELS: usize = 8_192;
 /// Names of products and times are looked for in this many vectors.
 const NAME_VECTORS: usize = 2;
 
-/// Levels are usually shorter than this many bytes.
-const LONG_LEVEL_LEN: usize = 128;
+/// Levels are rarely shorter than this many bytes.
+const SHORT_LEVEL_LEN: usize = 100;
 
 /// What stands between the price of a level and its size.
 const BETWEEN: &[u8; 18] = br#"","new_quantity":""#;
@@ -207,8 +207,8 @@ impl Found {
         let (mut intro, event_time) = Intro::read(text, at, take_text::<NAME_VECTORS>)?;
         let time_at = at + PRICE_AT - intro.lead - TIME_TO_PRICE.len() - event_time.len();
         self.event_time = time_at..time_at + event_time.len();
-        // Less than there are, so that a snapshot makes room once and an update never too much.
-        self.levels.reserve(text.len() / LONG_LEVEL_LEN);
+        // Room that has to grow while a snapshot is read would be copied, and be new memory twice.
+        self.levels.reserve(text.len() / SHORT_LEVEL_LEN);
         // Blocks are cut so that every price lies at the same place of them.
         let mut rest = &text[at - intro.lead..];
         loop {
