@@ -87,6 +87,48 @@ fn several_events_and_empty_ones_are_read() {
 }
 
 #[test]
+fn both_tiers_read_heartbeats_alike() {
+    let heartbeat = |time: &str, counter: &str| {
+        format!(
+            "{{\"channel\":\"heartbeats\",\"client_id\":\"\",\
+             \"timestamp\":\"2026-11-02T00:00:01Z\",\"sequence_num\":29,\
+             \"events\":[{{\"current_time\":\"{time}\",\"heartbeat_counter\":{counter}}}]}}"
+        )
+    };
+    let time = "2026-09-30 02:39:54.167689127 +0000 UTC m=+12240.233883420";
+    let read = |frame: Result<Frame<'_>, DecodeError>| {
+        frame.map_err(|error| error.kind()).map(|frame| match frame.body() {
+            Body::Heartbeat { counter } => (frame.sequence(), counter),
+            body => panic!("expected a heartbeat, read {body:?}"),
+        })
+    };
+    let mut decoder = Decoder::new();
+    for (text, expected) in [
+        (heartbeat(time, "12240"), Some(12_240)),
+        (heartbeat(time, "\"12240\""), Some(12_240)),
+        (heartbeat(time, "0"), Some(0)),
+        (heartbeat(time, "\"007\""), Some(7)),
+        (heartbeat(time, "\"+7\""), Some(7)),
+        (heartbeat(time, "\"7"), None),
+        (heartbeat(time, "-7"), None),
+        (heartbeat(time, "7.0"), None),
+        (heartbeat(time, "07"), None),
+        (heartbeat(time, "\"\""), None),
+        (heartbeat(time, "18446744073709551615"), Some(u64::MAX)),
+        (heartbeat(time, "18446744073709551616"), None),
+        (heartbeat("", "1"), Some(1)),
+        (heartbeat(&time.repeat(3), "1"), Some(1)),
+        (heartbeat("\\u0041 \u{e9}", "1"), Some(1)),
+        (heartbeat("\n", "1"), None),
+        (heartbeat(time, "1") + "}", None),
+    ] {
+        let general = read(decoder.decode_general(text.as_bytes()));
+        assert_eq!(read(decoder.decode(text.as_bytes())), general, "{text}");
+        assert_eq!(general.ok().and_then(|(_, counter)| counter), expected, "{text}");
+    }
+}
+
+#[test]
 fn control_frames_are_told_apart_and_all_carry_their_number() {
     let mut decoder = Decoder::new();
     let frame = decoder
