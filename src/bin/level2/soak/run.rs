@@ -43,7 +43,12 @@ const SECOND: Duration = Duration::from_secs(1);
 /// The most by which resident memory may rise in an hour, over the second half of a run that is
 /// long enough to tell.
 const SLOPE_KB_PER_HOUR_MAX: f64 = 2_048.0;
-const SLOPE_SPAN_MIN: Duration = Duration::from_secs(15 * 60);
+const SLOPE_SPAN_MIN: Duration = Duration::from_secs(25 * 60);
+
+/// Of so many best bids and asks one may be impossible to look up, and a few in any case: those of
+/// the first frames after a counter has begun again.
+const FORGOTTEN_SHARE: u64 = 1_000;
+const FORGOTTEN_SLACK: u64 = 20;
 
 /// How many more descriptors than at the first rest there may be at a later one: a few that the
 /// system has not got round to closing.
@@ -313,6 +318,7 @@ impl Run {
         self.tally.longest_rest = self.tally.longest_rest.max(now - since);
         self.compare_books()?;
         self.check_descriptors()?;
+        self.check_forgotten()?;
         self.tally.rests += 1;
         if now >= self.ends {
             return Ok(Standing::Over);
@@ -373,6 +379,15 @@ impl Run {
                 self.tally.books_compared += 1;
                 self.tally.levels_compared += (book[0].len() + book[1].len()) as u64;
             }
+        }
+        Ok(())
+    }
+
+    /// What could not be looked up has to be rare, or nothing is proven.
+    fn check_forgotten(&self) -> Result<(), String> {
+        let Tally { bbos_checked, bbos_forgotten, .. } = self.tally;
+        if bbos_forgotten * FORGOTTEN_SHARE > bbos_checked + FORGOTTEN_SLACK * FORGOTTEN_SHARE {
+            return Err(format!("{bbos_forgotten} best bids and asks could not be looked up"));
         }
         Ok(())
     }
