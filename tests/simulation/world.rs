@@ -56,9 +56,15 @@ pub(crate) fn simulate(
     world.heal();
     world.exchange.hold_markets(true);
     world.run_until(world.now.max(world.link.held_until()) + REST, |_| false);
-    // A product that the exchange does not have may cost the others their connection, once.
-    world.heal();
-    world.run_until(world.now + REST, |_| false);
+    // A product that the exchange does not have may cost the others their connection, once in
+    // each life of theirs: it may be now.
+    for _ in 0..2 {
+        world.heal();
+        world.run_until(world.now + REST, |_| false);
+        if world.is_healed() {
+            break;
+        }
+    }
     world.check_end();
     world.end()
 }
