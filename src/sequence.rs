@@ -120,6 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn the_newest_number_is_the_last_that_was_taken() {
+        let mut tracker = SequenceTracker::new();
+        assert_eq!(tracker.last(), None);
+        // Duplicates leave it, gaps and resets move it.
+        for (got, last) in [(5, 5), (6, 6), (3, 6), (9, 9), (0, 0), (1, 1)] {
+            tracker.observe(got);
+            assert_eq!(tracker.last(), Some(last), "after {got}");
+        }
+        tracker.skip_unreadable();
+        assert_eq!(tracker.last(), Some(2));
+    }
+
+    #[test]
     fn swapped_frames_are_one_gap_and_one_duplicate() {
         let gap = Arrival::Gap { expected: 2, got: 3 };
         assert_eq!(

@@ -107,3 +107,47 @@ pub struct ProductStats {
     /// Deletes of levels that were not held.
     pub orphan_deletes: u64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counters of which no two are alike. Named one by one, so that none can be left out.
+    const fn counted(unit: u64) -> Stats {
+        Stats {
+            frames: unit,
+            general_frames: 2 * unit,
+            book_frames: 3 * unit,
+            discarded: 4 * unit,
+            unreadable: 5 * unit,
+            answers: 6 * unit,
+            updates: 7 * unit,
+            snapshots: 8 * unit,
+            gaps: 9 * unit,
+            resets: 10 * unit,
+            duplicates: 11 * unit,
+            undecodable: 12 * unit,
+            crossed: 13 * unit,
+            orphan_deletes: 14 * unit,
+            awaiting: 15 * unit,
+            unasked: 16 * unit,
+            late: 17 * unit,
+            heartbeats: 18 * unit,
+            other_channels: 19 * unit,
+            refused: 20 * unit,
+            requests: 21 * unit,
+            resyncs: 22 * unit,
+            reconnects: 23 * unit,
+            missed_events: 24 * unit,
+        }
+    }
+
+    #[test]
+    fn every_counter_is_added_to_its_own() {
+        let mut sum = counted(1);
+        sum.add(&counted(100));
+        assert_eq!(sum, counted(101));
+        sum.add(&Stats::default());
+        assert_eq!(sum, counted(101));
+    }
+}

@@ -463,6 +463,21 @@ fn the_first_tier_leaves_surprises_to_the_second() {
     }
 }
 
+#[test]
+fn two_surprises_in_one_string_are_no_less_than_one() {
+    let long = "x".repeat(40);
+    let surprises = ["\u{1}", "\u{e9}", "\\u002d", &long];
+    for field in ["BTC-USD", "2026-11-02T00:00:00.05Z", "2026-11-02T00:00:00Z"] {
+        for first in surprises {
+            for second in surprises {
+                let text = UPDATE.replacen(field, &[first, second].concat(), 1);
+                assert_ne!(text, UPDATE);
+                assert!(!tiers_agree(text.as_bytes()), "{text}");
+            }
+        }
+    }
+}
+
 /// Numbers of every length and form that the venue might send.
 fn number_text() -> impl Strategy<Value = String> {
     prop_oneof![
