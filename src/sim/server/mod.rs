@@ -339,13 +339,16 @@ async fn pass_time(shared: Arc<Shared>) {
         tick.borrow_and_update();
         let due = shared.exchange().next_due();
         tokio::select! {
-            () = sleep_until(shared.started + due) => {
-                let now = shared.now();
-                shared.exchange().advance(now);
-                shared.wake();
-            }
+            () = sleep_until(shared.started + due) => {}
             // What somebody does to the exchange may bring the next change nearer.
             changed = tick.changed() => if changed.is_err() { return },
+        }
+        // A request may have let the exchange go past this moment already, without a word to the
+        // connections that have something to send since then.
+        let now = shared.now();
+        if now >= due {
+            shared.exchange().advance(now);
+            shared.wake();
         }
     }
 }
