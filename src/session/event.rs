@@ -275,7 +275,8 @@ pub enum Disconnect {
     ByCaller,
     /// The venue closed the connection.
     ByVenue {
-        /// The WebSocket close code, if it gave one.
+        /// The WebSocket close code, if it gave one. One that must not be sent, such as 1006, is
+        /// shown as 1002, with which it is answered.
         code: Option<u16>,
         /// Its reason, if it gave one.
         reason: Box<str>,

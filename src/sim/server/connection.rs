@@ -34,6 +34,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, script: Script) {
     let mut connection =
         Connection { shared, stage: Stage::Raw(stream), form: Form::Text, is_ending: false };
     let ending = tokio::select! {
+        biased;
         ending = connection.run(script) => ending,
         _ = signal.changed() => {
             if signal.borrow().shut { Ending::Shut } else { Ending::Broken }
@@ -250,6 +251,7 @@ impl Connection {
             while writer.write_all(&frames).await.is_ok() && writer.flush().await.is_ok() {}
         };
         tokio::select! {
+            biased;
             () = flood => {}
             () = session.stall(&mut reader) => {}
         }
@@ -351,6 +353,7 @@ impl Session {
                 return Err(Ending::Broken);
             }
             tokio::select! {
+                biased;
                 message = socket.next() => {
                     let request = match message {
                         Some(Ok(Message::Text(text))) => text,
@@ -464,6 +467,7 @@ impl Session {
             }
         };
         tokio::select! {
+            biased;
             () = discard(stream) => {}
             () = losing => {}
         }

@@ -3,6 +3,7 @@
 //! The server gives an [`Exchange`] real time and real sockets: one task per connection and one
 //! that lets time pass. Its clock is that of tokio, so a test may pause it. What goes wrong above
 //! the socket is a matter of a [`FaultPlan`], what goes wrong at the socket that of a [`Script`].
+//! Whatever is ready at once is taken in a fixed order, so that runs in stopped time replay.
 
 mod connection;
 mod raw_frame;
@@ -339,6 +340,7 @@ async fn pass_time(shared: Arc<Shared>) {
         tick.borrow_and_update();
         let due = shared.exchange().next_due();
         tokio::select! {
+            biased;
             () = sleep_until(shared.started + due) => {}
             // What somebody does to the exchange may bring the next change nearer.
             changed = tick.changed() => if changed.is_err() { return },
@@ -359,6 +361,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, connections_max: usi
     let mut tasks = JoinSet::new();
     while !signal.borrow_and_update().shut {
         tokio::select! {
+            biased;
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if tasks.len() < connections_max => {
                     // Without this option a small frame waits for the ack of the one before it.
