@@ -163,7 +163,7 @@ impl Run {
                     }
                 }
                 let is_quiet = matches!(change, Weather::Cut | Weather::Hold);
-                quiet_since = is_quiet.then(|| quiet_since.unwrap_or(sim.elapsed()));
+                quiet_since = is_quiet.then(|| quiet_since.unwrap_or_else(|| sim.elapsed()));
             }
             // What was under way when the network stopped may still come; then it is silence.
             let limit = bot_config(seed).session.idle_timeout + LATENCY_MAX + 2 * TICK;
