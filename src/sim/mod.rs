@@ -6,8 +6,9 @@
 //!
 //! - [`Market`]: one product, a seeded random walk with a true book. Its [`Mood`] says whether it
 //!   is calm, busy, crashing or illiquid.
-//! - [`Exchange`]: subscriptions, snapshots, numbering, heartbeats, limits and the truth, in virtual
-//!   time and without sockets; also faults of the venue itself, such as a snapshot that is missing.
+//! - [`Exchange`]: subscriptions, snapshots, numbering, heartbeats, limits and the truth, in
+//!   virtual time and without sockets; also faults of the venue itself, such as a snapshot that is
+//!   missing.
 //! - [`record`]: the frames of one connection, for fixtures and benchmarks.
 //! - [`FaultPlan`]: seeded faults between the exchange and a client.
 //! - [`Link`]: the network between the exchange and one client, in virtual time.
