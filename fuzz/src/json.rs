@@ -72,8 +72,10 @@ impl<'de> Visitor<'de> for AnyValue {
         Ok(Json::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
-        Ok(Json::Other)
+    fn visit_f64<E>(self, number: f64) -> Result<Json<'de>, E> {
+        // What is written `-0` comes as this, so that its sign is not lost; it is a whole number.
+        let is_minus_zero = number == 0.0 && number.is_sign_negative();
+        Ok(if is_minus_zero { Json::Whole(0) } else { Json::Other })
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {

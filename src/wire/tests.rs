@@ -432,6 +432,7 @@ fn the_first_tier_leaves_surprises_to_the_second() {
     for (from, to) in [
         ("\"sequence_num\":7", "\"sequence_num\":07"),
         ("\"sequence_num\":7", "\"sequence_num\": 7"),
+        ("\"sequence_num\":7", "\"sequence_num\":-0"),
         ("\"sequence_num\":7", "\"sequence_num\":99999999999999999999"),
         ("\"sequence_num\":7", "\"sequence_num\":\"7\""),
         ("BTC-USD", "BTC\\u002dUSD"),
