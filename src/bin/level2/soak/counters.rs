@@ -63,6 +63,17 @@ impl Counters {
         let broken = faults.garbles + faults.truncates;
         // A frame that comes late is a gap where it was due and a duplicate where it comes.
         let late = faults.reorders;
+        let sum = stats.book_frames
+            + stats.answers
+            + stats.heartbeats
+            + stats.other_channels
+            + stats.refused
+            + stats.duplicates
+            + stats.discarded
+            + stats.unreadable;
+        if stats.frames != sum {
+            return Err(format!("{} frames came, and {sum} are accounted for", stats.frames));
+        }
         let dials = stats.reconnects + books.connections as u64;
         for (what, count, most) in [
             ("frames received, and sent", stats.frames + stats.late, self.frames_sent()),
@@ -96,10 +107,14 @@ impl Counters {
 }
 
 /// Every counter of a session under its name.
-fn named(stats: &Stats) -> [(&'static str, u64); 20] {
+fn named(stats: &Stats) -> [(&'static str, u64); 24] {
     [
         ("frames", stats.frames),
         ("general_frames", stats.general_frames),
+        ("book_frames", stats.book_frames),
+        ("discarded", stats.discarded),
+        ("unreadable", stats.unreadable),
+        ("answers", stats.answers),
         ("updates", stats.updates),
         ("snapshots", stats.snapshots),
         ("gaps", stats.gaps),
