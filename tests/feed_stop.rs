@@ -1,5 +1,5 @@
-//! Stopping a feed, in stopped time: closing it in every state, dropping its futures anywhere, a
-//! network that stops at every stage, and a runtime that goes.
+//! The feed in stopped time: closing it in every state, dropping its futures anywhere, a runtime
+//! that goes, a network that stops at every stage or brings bytes in any pieces.
 
 #![cfg(all(feature = "feed", feature = "sim"))]
 
