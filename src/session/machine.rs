@@ -74,8 +74,6 @@ pub(super) struct Machine {
     /// How many requests were sent on this connection, and how many of them were answered.
     pub(super) requests_sent: u64,
     pub(super) requests_answered: u64,
-    /// Whether the venue was found to answer a request after it has done what later ones ask for.
-    pub(super) answers_lag: bool,
 
     /// What the last message changed, if anybody asked.
     pub(super) changes: ChangeLog,
@@ -138,7 +136,6 @@ impl Machine {
             leaving: Vec::new(),
             requests_sent: 0,
             requests_answered: 0,
-            answers_lag: false,
             changes: ChangeLog::default(),
             #[cfg(level2_sabotage)]
             saboteur: super::sabotage::Saboteur::default(),
@@ -233,7 +230,6 @@ impl Machine {
         self.leaving.clear();
         self.requests_sent = 0;
         self.requests_answered = 0;
-        self.answers_lag = false;
         self.wants_heartbeats = !is_passive;
         self.has_requests = !is_passive;
         self.tokens.open(self.config.authenticate, self.config.retry_without_token);
@@ -532,7 +528,11 @@ impl Machine {
         let subscription = self.subscriptions.at_mut(index);
         match subscription.stage {
             Stage::Awaiting { deadline: Some(deadline), .. } if deadline <= now => {
-                self.answers_lag |= std::mem::take(&mut subscription.is_ended_earlier);
+                if std::mem::take(&mut subscription.is_ended_earlier) {
+                    // Perhaps the snapshot had come and the answer to an earlier request was late.
+                    // Asking again would end the same way; a new connection has nothing to end.
+                    subscription.tries = self.config.max_resubscribes;
+                }
                 if let Some(asked_in) = subscription.asked_in {
                     self.settle_requests(asked_in);
                 }

@@ -165,7 +165,7 @@ impl Machine {
                     if is_answered || asked_in.is_none() {
                         self.push_each(index, |product| Event::Unlisted { product });
                         self.lose_product(now, index, Cause::Refused);
-                    } else if !self.answers_lag {
+                    } else {
                         self.lose_to_older_end(now, index);
                     }
                     index += 1;
@@ -191,8 +191,8 @@ impl Machine {
     /// Withdraws a book that the snapshot of an earlier subscription has made live: that one has
     /// ended, and the snapshot of the newer one is on its way.
     ///
-    /// Should that not come, then the book was the newer one's, and the answer was late. From then
-    /// on such answers end no book: on this connection they tell nothing.
+    /// Should that not come, then the book may have been the newer one's, and the answer late. No
+    /// client can tell, so that the book stays withdrawn until a new connection.
     fn lose_to_older_end(&mut self, now: Instant, index: usize) {
         let (healthy_after, timeout) = (self.config.healthy_after, self.config.snapshot_timeout);
         let subscription = self.subscriptions.at_mut(index);

@@ -97,31 +97,22 @@ fn answers_that_nobody_waits_for_are_none() {
 }
 
 #[test]
-fn a_venue_that_answers_late_costs_one_book_once() {
+fn a_venue_that_answers_late_is_asked_again_on_a_new_connection() {
     let mut harness = Harness::new(resubscribing(&[BTC]));
     harness.open();
     harness.drain();
     harness.frame(&[snapshot(BTC, "bid 100 1")]);
     harness.ack(&[BTC]);
     harness.ack(&[BTC]);
+    harness.message("{");
+    harness.next_number();
+    harness.advance_beating(2);
     // Its answer to the end of the subscription comes after the snapshot of the next one.
-    let resync = |harness: &mut Harness| {
-        harness.message("{");
-        harness.next_number();
-        harness.advance_beating(2);
-        harness.frame(&[snapshot(BTC, "bid 99 1")]);
-        harness.ack(&[] as &[&str]);
-    };
-    resync(&mut harness);
+    harness.frame(&[snapshot(BTC, "bid 99 1")]);
+    harness.ack(&[] as &[&str]);
     harness.assert_lost(BTC, Cause::Refused);
     harness.ack(&[BTC]);
-    let outputs = harness.advance_beating(10);
-    let again = ["unsubscribe level2 BTC-USD", "subscribe level2 BTC-USD"];
-    assert_eq!(requests_of(&outputs), again, "no other snapshot came");
-    harness.frame(&[snapshot(BTC, "bid 98 1")]);
-    harness.ack(&[] as &[&str]);
-    harness.assert_live(BTC, "98 1 / -");
-    harness.ack(&[BTC]);
-    resync(&mut harness);
-    harness.assert_live(BTC, "99 1 / -");
+    let events = events_of(harness.advance_beating(10));
+    let reason = Disconnect::ForResync(Cause::NoSnapshot);
+    assert!(events.contains(&Event::Disconnected { reason }), "{events:?}");
 }
