@@ -145,7 +145,7 @@ fn run_all(seeds: Range<u64>, run: &(dyn Fn(u64) -> Run + Sync)) -> (Tally, Vec<
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (mut tally, mut failed) = (Tally::default(), Vec::new());
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(&work)).collect();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         for worker in workers {
             let (more, more_failed) = worker.join().expect("a worker catches panics of its runs");
             tally.add(&more);

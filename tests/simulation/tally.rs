@@ -17,9 +17,11 @@ pub(crate) struct Tally {
     /// Best bids and asks, and whole books, found equal to the truth.
     pub(crate) looks: u64,
     pub(crate) books: u64,
-    /// How often the venue did something odd, the machine slept, and the caller changed its products.
+    /// How often the venue did something odd.
     pub(crate) oddities: u64,
+    /// How often the machine slept.
     pub(crate) sleeps: u64,
+    /// How often the caller took a product away or brought one back.
     pub(crate) changes: u64,
 }
 
