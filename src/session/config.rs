@@ -58,7 +58,8 @@ pub struct SessionConfig {
     pub adopt_products: bool,
 
     /// After this long without any frame the connection is taken for dead. Heartbeats come each
-    /// second. The default is 5 s.
+    /// second. The default is 5 s. Only whole frames count: on a line so slow that a snapshot of
+    /// several megabytes takes longer than this, raise it.
     pub idle_timeout: Duration,
 
     /// How long dialling may take, from name look-up to the end of the WebSocket handshake. The
