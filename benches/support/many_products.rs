@@ -24,7 +24,7 @@ pub(crate) fn derive(recording: &[String], count: usize, max_turns: usize) -> Ve
         if turn % turns_per_control == 0
             && let Some(control) = controls.pop()
         {
-            frames.push(renumbered(control, frames.len() as u64));
+            frames.push(renumbered(&relisted(control, count), frames.len() as u64));
         }
     }
     frames
@@ -49,10 +49,27 @@ fn split(recording: &[String]) -> (Vec<Vec<&str>>, Vec<&str>) {
     (products.into_iter().map(|(_, frames)| frames).collect(), controls)
 }
 
-/// Returns the frame with the name of the derived product, which is as long as a real one.
+/// Returns the frame with the name of the derived product.
 fn renamed(text: &str, index: usize) -> String {
     const KEY: &str = "\"product_id\":\"";
     let start = text.find(KEY).expect("a frame of levels names its product") + KEY.len();
     let end = start + text[start..].find('"').expect("a name ends in a quote");
-    format!("{}P{index:03}-USD{}", &text[..start], &text[end..])
+    format!("{}{}{}", &text[..start], derived_name(index), &text[end..])
+}
+
+/// Returns the frame with the derived products, if it lists what the connection is subscribed to:
+/// a book that an answer leaves out is taken back.
+fn relisted(text: &str, count: usize) -> String {
+    const KEY: &str = "\"level2\":[";
+    let Some(at) = text.find(KEY) else { return text.to_owned() };
+    let start = at + KEY.len();
+    let end = start + text[start..].find(']').expect("a list ends in a bracket");
+    let names: Vec<String> =
+        (0..count).map(|index| format!("\"{}\"", derived_name(index))).collect();
+    format!("{}{}{}", &text[..start], names.join(","), &text[end..])
+}
+
+/// Returns a name as long as a real one.
+fn derived_name(index: usize) -> String {
+    format!("P{index:03}-USD")
 }
