@@ -183,11 +183,16 @@ impl Server {
         self.shared.scripts().push_back(script);
     }
 
-    /// Looks at the exchange or does something to it, and wakes the connections afterwards.
+    /// Looks at the exchange as it is now or does something to it, and wakes the connections
+    /// afterwards.
     ///
     /// The exchange stands still meanwhile: the closure should be short.
     pub fn with_exchange<T>(&self, look: impl FnOnce(&mut Exchange) -> T) -> T {
-        let answer = look(&mut self.shared.exchange());
+        let mut exchange = self.shared.exchange();
+        // While nothing is due nobody has told it the time.
+        exchange.advance(self.shared.now());
+        let answer = look(&mut exchange);
+        drop(exchange);
         self.shared.wake();
         answer
     }
