@@ -194,8 +194,8 @@ fn a_network_that_stops_at_any_moment_is_noticed_and_healed() {
     }
 }
 
-/// Storms of every kind, drawn from a seed. The order of tasks within a tick is tokio's own, so that
-/// a seed tells the same story twice but for some ticks; `tests/simulation` replays to the letter.
+/// Storms of every kind, drawn from a seed. The order of tasks within a tick is tokio's own, so a
+/// seed tells the same story twice but for some ticks; `tests/simulation` replays to the letter.
 #[test]
 fn storms_are_outlasted() {
     for seed in seeds(3) {
