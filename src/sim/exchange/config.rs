@@ -7,7 +7,7 @@ use crate::sim::market::ProductSpec;
 #[cfg(feature = "auth")]
 use crate::sim::token::TokenRules;
 
-/// How an [`Exchange`] is set up.
+/// How an [`Exchange`](crate::sim::Exchange) is set up.
 #[derive(Debug, Clone)]
 pub struct ExchangeConfig {
     /// Decides every market and every timestamp. The default is 1.
@@ -87,12 +87,12 @@ impl Default for ExchangeConfig {
     }
 }
 
-/// What an [`Exchange`] has done since its start.
+/// What an [`Exchange`](crate::sim::Exchange) has done since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExchangeCounts {
     /// Frames queued for delivery.
     pub frames: u64,
-    /// Frames that used a number and were held back by [`Exchange::drop_next`].
+    /// Frames that used a number and were held back by [`Exchange::drop_next`](crate::sim::Exchange::drop_next).
     pub dropped: u64,
     /// Requests taken in, those that were refused included.
     pub requests: u64,
