@@ -92,7 +92,8 @@ impl Default for ExchangeConfig {
 pub struct ExchangeCounts {
     /// Frames queued for delivery.
     pub frames: u64,
-    /// Frames that used a number and were held back by [`Exchange::drop_next`](crate::sim::Exchange::drop_next).
+    /// Frames that used a number and were held back by
+    /// [`Exchange::drop_next`](crate::sim::Exchange::drop_next).
     pub dropped: u64,
     /// Requests taken in, those that were refused included.
     pub requests: u64,
