@@ -3,8 +3,10 @@
 /// The counters of a session, over all its connections. They only rise.
 ///
 /// Every message is counted in [`frames`](Self::frames), and then once more by what became of it:
-/// `frames` is always the sum of `book_frames`, `answers`, `heartbeats`, `other_channels`,
-/// `refused`, `duplicates`, `discarded` and `unreadable`.
+/// `frames` is the sum of `book_frames`, `answers`, `heartbeats`, `other_channels`,
+/// `refused`, `duplicates`, `discarded` and `unreadable`. Only where each product has its own
+/// numbers ([`SequenceScope::Product`](super::SequenceScope::Product)) the duplicates are among the
+/// `book_frames` already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

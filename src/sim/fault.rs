@@ -41,6 +41,24 @@ pub struct FaultRates {
     pub split_ppm: u32,
 }
 
+impl FaultRates {
+    /// Every rate, in the order of the fields.
+    #[must_use]
+    pub fn ppm(&self) -> [u32; 9] {
+        [
+            self.drop_ppm,
+            self.duplicate_ppm,
+            self.reorder_ppm,
+            self.garble_ppm,
+            self.truncate_ppm,
+            self.abort_ppm,
+            self.stall_ppm,
+            self.reset_ppm,
+            self.split_ppm,
+        ]
+    }
+}
+
 /// How often each fault has struck.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FaultCounts {

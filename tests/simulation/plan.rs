@@ -69,17 +69,7 @@ impl Plan {
 
     /// How many kinds of fault strike.
     pub(crate) fn kinds_of_fault(&self) -> usize {
-        let LinkRates { faults, .. } = self.rates;
-        let rates = [
-            faults.drop_ppm,
-            faults.duplicate_ppm,
-            faults.reorder_ppm,
-            faults.garble_ppm,
-            faults.truncate_ppm,
-            faults.abort_ppm,
-            faults.stall_ppm,
-            faults.reset_ppm,
-            faults.split_ppm,
+        let others = [
             self.rates.clog_ppm,
             self.rates.partition_ppm,
             self.rates.close_ppm,
@@ -90,7 +80,8 @@ impl Plan {
             self.change_ppm,
             self.sleep_ppm,
         ];
-        rates.iter().filter(|ppm| **ppm > 0).count()
+        let rates = self.rates.faults.ppm().into_iter().chain(others);
+        rates.filter(|ppm| *ppm > 0).count()
     }
 }
 

@@ -333,7 +333,8 @@ impl World {
 
     /// What a frame that shows a loss leaves readable: its own product, if it is a snapshot.
     fn check_withdrawn(&self, message: &LinkMessage) {
-        let is_snapshot = message.bytes.windows(15).any(|text| text == br#""type":"snapsho"#);
+        let snapshot = br#""type":"snapshot""#;
+        let is_snapshot = message.bytes.windows(snapshot.len()).any(|text| text == snapshot);
         for (name, reader) in &self.readers {
             if let Some(bbo) = reader.load() {
                 let heals =

@@ -1,5 +1,5 @@
 //! Which seeds a simulation runs, and how a failing one is told: `SEED=n` runs that one alone,
-//! `SEEDS=n` as many.
+//! `SEEDS=n` as many, `FIRST=n` from that one on.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -15,11 +15,14 @@ impl<T: Debug> Drop for Told<T> {
     }
 }
 
-/// Returns the seeds that were asked for, or the first `default`.
+/// Returns the seeds that were asked for, `default` of them unless it was said how many.
 pub(crate) fn seeds(default: u64) -> Range<u64> {
     let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(default),
+        None => {
+            let first = number("FIRST").unwrap_or(0);
+            first..first + number("SEEDS").unwrap_or(default)
+        }
     }
 }

@@ -83,30 +83,7 @@ mod tests {
         let phases = draw(1);
         assert_eq!(phases, draw(1));
         assert_ne!(phases, draw(2));
-        let kinds = |phase: &Phase| {
-            let FaultRates {
-                drop_ppm,
-                duplicate_ppm,
-                reorder_ppm,
-                garble_ppm,
-                truncate_ppm,
-                abort_ppm,
-                stall_ppm,
-                reset_ppm,
-                ..
-            } = phase.rates;
-            [
-                drop_ppm,
-                duplicate_ppm,
-                reorder_ppm,
-                garble_ppm,
-                truncate_ppm,
-                abort_ppm,
-                stall_ppm,
-                reset_ppm,
-            ]
-            .map(|ppm| ppm > 0)
-        };
+        let kinds = |phase: &Phase| phase.rates.ppm().map(|ppm| ppm > 0);
         let of_count = |count: usize| {
             let kinds = phases.iter().map(kinds);
             kinds.filter(|has| has.iter().filter(|has| **has).count() == count).collect::<Vec<_>>()
