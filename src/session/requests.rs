@@ -155,12 +155,9 @@ impl Machine {
             match usdc_alias(subscription.wire_name.as_str())
                 .filter(|alias| is_listed(alias.as_str()))
             {
-                // A merge takes this subscription away, and the next one has its place.
-                Some(alias) => {
-                    if !self.adopt_alias(index, alias) {
-                        index += 1;
-                    }
-                }
+                // What has this place next is looked at next: this one under its new name, which is
+                // listed, or the one after it, if a merge has taken this one away.
+                Some(alias) => self.adopt_alias(index, alias),
                 None => {
                     if is_answered || asked_in.is_none() {
                         self.push_each(index, |product| Event::Unlisted { product });
@@ -238,18 +235,18 @@ impl Machine {
     }
 
     /// Notes that the venue answers for a product under another name. Where that name was asked
-    /// for too, the two become one; returns whether that was so.
-    fn adopt_alias(&mut self, index: usize, canonical: ProductId) -> bool {
+    /// for too, the two become one.
+    fn adopt_alias(&mut self, index: usize, canonical: ProductId) {
         let name = canonical.clone();
         self.push_each(index, |product| Event::Aliased { product, canonical: name.clone() });
-        let Some(into) = self.subscriptions.find(canonical.as_str()) else {
-            self.subscriptions.rename(index, canonical);
-            return false;
+        // It may be a name of this very product, where a configured alias is the wrong way round.
+        let into = self.subscriptions.find(canonical.as_str()).filter(|into| *into != index);
+        let Some(into) = into else {
+            return self.subscriptions.rename(index, canonical);
         };
         let moved = self.subscriptions.merge(index, into);
         let into = if into > index { into - 1 } else { into };
         self.announce(into, &moved);
-        true
     }
 
     /// Publishes a product under names that are new to it, if its book is live.

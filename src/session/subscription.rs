@@ -228,10 +228,9 @@ impl Subscriptions {
         &mut self.list[index]
     }
 
-    pub(super) fn push(&mut self, subscription: Subscription) -> usize {
+    pub(super) fn push(&mut self, subscription: Subscription) {
         self.list.push(subscription);
         self.reindex();
-        self.list.len() - 1
     }
 
     pub(super) fn remove(&mut self, index: usize) -> Subscription {

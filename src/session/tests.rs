@@ -1722,6 +1722,19 @@ fn a_configured_alias_is_asked_for_under_the_venues_name() {
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 
+#[test]
+fn an_alias_that_the_venue_contradicts_costs_no_product() {
+    // The caller has it the wrong way round: the venue answers for the one in USD.
+    let aliases = vec![(id(BTC), id("BTC-USDC"))];
+    let mut harness = Harness::new(SessionConfig { aliases, ..config(&[ETH, BTC]) });
+    harness.open();
+    assert_eq!(harness.requests()[0], "subscribe level2 ETH-USD,BTC-USDC");
+    harness.ack(&[ETH, BTC]);
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.assert_live(BTC, "100 1 / 101 2");
+    assert_eq!(harness.session.product(BTC).unwrap().canonical_name(), &id(BTC));
+}
+
 // Recordings.
 
 #[test]
