@@ -162,7 +162,8 @@ impl Machine {
 
     pub(super) fn poll(&mut self, now: Instant) -> Output {
         self.run_timers(now);
-        if (self.must_disconnect | self.has_requests | !self.is_open())
+        // A connection to be dropped is not open any more.
+        if (self.has_requests | !self.is_open())
             && let Some(act) = self.next_act(now)
         {
             return act;

@@ -419,9 +419,6 @@ fn the_levels_that_a_frame_changed_are_told_to_those_who_asked() {
     harness.frame(&[update(BTC, "bid 99 3")]);
     assert_eq!(harness.session.changes(BTC).count(), 0, "nobody asked");
     harness.session.collect_changes(true);
-    // Unchanged, changed, absent, removed, new, and another product's.
-    let levels = "bid 99 3, bid 100 5, bid 98 0, bid 99 0, offer 102 4";
-    harness.frame(&[update(BTC, levels), update(ETH, "bid 100 9")]);
     let text = |change: LevelChange| match change.size {
         Some(size) => format!("{} {} {size}", change.side, change.price),
         None => format!("{} {} gone", change.side, change.price),
@@ -429,6 +426,13 @@ fn the_levels_that_a_frame_changed_are_told_to_those_who_asked() {
     let told = |harness: &Harness, name| -> Vec<String> {
         harness.session.changes(name).map(text).collect()
     };
+    // The venue's usual frame, of one event, takes a way of its own.
+    harness.frame(&[update(BTC, "bid 99 3, bid 97 1")]);
+    assert_eq!(told(&harness, BTC), ["bid 97 1"]);
+    assert_eq!(harness.session.stats().general_frames, 0);
+    // Unchanged, changed, absent, removed, new, and another product's.
+    let levels = "bid 99 3, bid 100 5, bid 98 0, bid 99 0, offer 102 4";
+    harness.frame(&[update(BTC, levels), update(ETH, "bid 100 9")]);
     assert_eq!(told(&harness, BTC), ["bid 100 5", "bid 99 gone", "ask 102 4"]);
     assert_eq!(told(&harness, ETH), ["bid 100 9"]);
     harness.session.handle(harness.now, Input::Held(harness.now + SECOND));
@@ -499,6 +503,35 @@ fn a_snapshot_and_its_first_updates_may_share_a_frame() {
     harness.frame(&[snapshot(BTC, "bid 1 1, offer 3 1"), update(BTC, "bid 2 1")]);
     harness.assert_live(BTC, "2 1 / 3 1");
     assert_eq!(harness.events(), [synced(BTC, 0)]);
+}
+
+#[test]
+fn when_a_frame_came_last_and_when_a_book_changed_last_can_be_asked() {
+    let mut harness = Harness::new(config(&[BTC]));
+    let asked = |harness: &Harness| {
+        let product = harness.session.product(BTC).unwrap();
+        (harness.session.last_frame(), product.last_change())
+    };
+    harness.open();
+    harness.drain();
+    assert_eq!(asked(&harness), (None, None));
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    let changed = harness.now;
+    harness.advance(SECOND);
+    harness.frame(&[update(BTC, "bid 100 1")]);
+    let came = harness.now;
+    assert_eq!(asked(&harness), (Some(came), Some(changed)));
+    harness.close_by_venue();
+    assert_eq!(asked(&harness), (Some(came), None));
+}
+
+#[test]
+fn a_status_is_told_in_words() {
+    let statuses = [Status::Syncing, Status::Live, Status::Lost(Cause::NoSnapshot)];
+    assert_eq!(statuses.map(|status| status.to_string()), ["syncing", "live", "lost (no_snapshot)"]);
+    assert_eq!(format!("{:>8}", Status::Live), "    live");
+    let lost = NotLive::Lost { cause: Cause::Gap, since: Instant::now() };
+    assert_eq!(lost.to_string(), "expected a live book, but it was lost (gap)");
 }
 
 #[test]
@@ -846,6 +879,7 @@ fn a_book_beyond_its_bound_is_lost_and_its_error_told() {
     harness.frame(&[snapshot(BTC, "offer 1 1, offer 2 1, offer 3 1, offer 4 1")]);
     harness.assert_lost(BTC, Cause::Limit);
     harness.assert_live(ETH, "100 1 / 101 2");
+    assert_eq!(harness.session.stats().undecodable, 2);
 }
 
 #[test]
@@ -1559,6 +1593,29 @@ fn a_session_without_products_does_not_dial_until_it_has_one() {
 }
 
 #[test]
+fn what_is_to_be_ended_is_ended_as_soon_as_the_rate_allows_even_if_frames_are_lost() {
+    for loses_frames in [false, true] {
+        let mut harness = Harness::live(resubscribing(&[BTC]));
+        for number in 0..3 {
+            let product = id(&format!("P{number}-EUR"));
+            harness.session.subscribe(harness.now, product.clone()).unwrap();
+            harness.drain();
+            harness.session.unsubscribe(&product);
+            harness.drain();
+        }
+        assert_eq!(harness.session.stats().requests, 8, "no more within this second");
+        assert!(harness.session.unsubscribe(&id(BTC)));
+        if loses_frames {
+            harness.lose_frames(1);
+            harness.heartbeat();
+        }
+        assert_eq!(harness.requests(), [""; 0]);
+        let requests = requests_of(&harness.advance(SECOND));
+        assert_eq!(requests, ["unsubscribe level2 BTC-USD"], "frames lost: {loses_frames}");
+    }
+}
+
+#[test]
 fn products_come_and_go_on_the_open_connection() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.session.subscribe(harness.now, id(ETH)).unwrap();
@@ -1720,6 +1777,22 @@ fn a_configured_alias_is_asked_for_under_the_venues_name() {
     harness.sync_all();
     harness.assert_live("XBT-USD", "100 1 / 101 2");
     harness.assert_live(BTC, "100 1 / 101 2");
+    let synced_names = ["XBT-USD", BTC].map(|name| synced(name, 0));
+    let events = harness.events();
+    assert!(synced_names.iter().all(|synced| events.contains(synced)), "{events:?}");
+    assert!(harness.session.unsubscribe(&id("XBT-USD")));
+    assert_eq!(harness.requests(), [""; 0], "the other name still needs it");
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
+fn a_long_name_is_not_taken_for_the_shorter_one_that_it_begins_with() {
+    // Names of up to sixteen bytes are looked up by a key.
+    let (short, long) = ("ABCDEFGHIJKL-USD", "ABCDEFGHIJKL-USDX");
+    let mut harness = Harness::live(config(&[short]));
+    harness.frame(&[update(long, "bid 100 5")]);
+    harness.assert_live(short, "100 1 / 101 2");
+    assert_eq!(harness.session.stats().unasked, 1);
 }
 
 #[test]
@@ -1898,5 +1971,6 @@ fn counters_never_go_back() {
     let after = harness.session.stats();
     assert!(after.frames > before.frames && after.requests > before.requests);
     assert_eq!((after.updates, after.orphan_deletes), (2, 1));
-    assert_eq!(harness.session.product(BTC).unwrap().stats().updates, 2);
+    let of_product = harness.session.product(BTC).unwrap().stats();
+    assert_eq!((of_product.updates, of_product.orphan_deletes), (2, 1));
 }

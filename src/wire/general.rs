@@ -238,3 +238,38 @@ fn unsound(error: &simd_json::Error, text: &[u8]) -> DecodeError {
     };
     DecodeError::new(DecodeErrorKind::Json, "one JSON object", &found, offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame that only this tier reads, with an array of so many numbers and a text so long.
+    fn frame(numbers: usize, text_len: usize) -> String {
+        let (numbers, text) = (vec!["7"; numbers].join(","), "x".repeat(text_len));
+        format!(r#"{{"channel":"new","sequence_num":1,"a":[{numbers}],"b":"{text}"}}"#)
+    }
+
+    #[test]
+    fn memory_is_kept_from_frame_to_frame_but_not_that_of_large_ones() {
+        let mut scratch = Scratch::default();
+        let mut read = |text: &str| {
+            assert_eq!(scratch.decode(text.as_bytes()).unwrap().sequence(), Some(1));
+            (scratch.input.capacity(), scratch.tape.0.capacity())
+        };
+        let usual = frame(100, 10_000);
+        let (input, tape) = read(&usual);
+        assert!((usual.len()..4 * usual.len()).contains(&input), "{input}");
+        assert!((100..1_000).contains(&tape), "{tape}");
+        assert_eq!(read(&frame(0, 0)), (input, tape), "a shorter frame needs no other");
+
+        let large = frame(MAX_RETAINED_NODES, 2 * MAX_RETAINED_LEN);
+        let (input, tape) = read(&large);
+        assert!(input >= large.len(), "kept until the next frame");
+        assert_eq!(tape, 0);
+        assert_eq!(read(&large).0, input, "another large one uses it again");
+        let (input, _) = read(&usual);
+        assert!((usual.len()..4 * usual.len()).contains(&input), "{input}");
+        let shown = format!("{scratch:?}");
+        assert!(shown.contains(&format!("input_capacity: {input}")), "{shown}");
+    }
+}

@@ -87,6 +87,30 @@ fn several_events_and_empty_ones_are_read() {
 }
 
 #[test]
+fn minus_zero_is_the_number_zero() {
+    let mut decoder = Decoder::new();
+    let frame = decoder.decode(br#"{"channel":"new","sequence_num":-0,"events":[]}"#).unwrap();
+    assert_eq!(frame.sequence(), Some(0));
+}
+
+#[test]
+fn how_many_levels_are_left_is_known_before_they_are_read() {
+    let mut decoder = Decoder::new();
+    // With a blank more it is for the general tier.
+    for text in [UPDATE.to_owned(), format!("{UPDATE} ")] {
+        let frame = decoder.decode(text.as_bytes()).unwrap();
+        let Body::Level2(mut updates) = frame.body() else { panic!("{frame:?}") };
+        let update = updates.next().unwrap().unwrap();
+        assert_eq!(update.read_levels().is_some(), frame.is_expected_shape());
+        let mut levels = update.levels().unwrap();
+        for left in [2, 1, 0] {
+            assert_eq!(levels.size_hint(), (left, Some(left)));
+            levels.next();
+        }
+    }
+}
+
+#[test]
 fn both_tiers_read_heartbeats_alike() {
     let heartbeat = |time: &str, counter: &str| {
         format!(
@@ -123,6 +147,10 @@ fn both_tiers_read_heartbeats_alike() {
         (heartbeat(time, "1") + "}", None),
     ] {
         let general = read(decoder.decode_general(text.as_bytes()));
+        let is_usual = text.contains(time) && matches!(expected, Some(0 | 12_240));
+        if is_usual {
+            assert!(ExpectedHeartbeat::read(text.as_bytes()).is_some(), "in one pass: {text}");
+        }
         assert_eq!(read(decoder.decode(text.as_bytes())), general, "{text}");
         assert_eq!(general.ok().and_then(|(_, counter)| counter), expected, "{text}");
     }
@@ -183,6 +211,8 @@ fn an_envelope_that_cannot_be_trusted_is_refused() {
         (r#"[]"#, "one JSON object"),
         (r#""l2_data""#, "one JSON object"),
         (r#"{"type":"error"}"#, "a channel, or an error's message"),
+        (r#"{"type":"error","message":7}"#, "a channel, or an error's message"),
+        (r#"{"type":"notice","message":"hello"}"#, "a channel, or an error's message"),
         (r#"{"channel":7,"sequence_num":1,"events":[]}"#, "the name of a channel"),
         (r#"{"channel":"l2_data","events":[]}"#, "a sequence_num that is a whole number"),
         (r#"{"channel":"new","events":[]}"#, "a sequence_num that is a whole number"),
@@ -288,6 +318,8 @@ fn a_bad_level_names_what_came_and_where() {
         assert_eq!((error.kind(), error.expected()), (kind, expected), "{text}");
         assert!(error.found().contains(found), "{} in {text}", error.found());
     }
+    let text = UPDATE.replacen("\"type\":", "\"type\":\"update\",\"type\":", 1);
+    assert_eq!(error(&text).offset(), text.rfind("type").unwrap(), "the second is one too many");
     let text = UPDATE.replacen("83277.26", "83277,26", 1);
     let error = error(&text);
     assert_eq!(error.offset(), text.find("83277,26").unwrap());
@@ -468,15 +500,44 @@ fn the_first_tier_leaves_surprises_to_the_second() {
 fn two_surprises_in_one_string_are_no_less_than_one() {
     let long = "x".repeat(40);
     let surprises = ["\u{1}", "\u{e9}", "\\u002d", &long];
+    // Next to each other, and at the same place of two vectors.
     for field in ["BTC-USD", "2026-11-02T00:00:00.05Z", "2026-11-02T00:00:00Z"] {
         for first in surprises {
             for second in surprises {
-                let text = UPDATE.replacen(field, &[first, second].concat(), 1);
-                assert_ne!(text, UPDATE);
-                assert!(!tiers_agree(text.as_bytes()), "{text}");
+                for distance in [0, 16usize.saturating_sub(first.len())] {
+                    let both = [first, &"x".repeat(distance), second].concat();
+                    let text = UPDATE.replacen(field, &both, 1);
+                    assert_ne!(text, UPDATE);
+                    assert!(!tiers_agree(text.as_bytes()), "{text}");
+                }
             }
         }
     }
+}
+
+#[test]
+fn a_short_name_has_the_same_key_in_a_frame_as_by_itself() {
+    // A frame's is read with the quote after it, sixteen bytes in all.
+    for len in 1..=20 {
+        let name = &"ABCDEFGHIJKLMNOP-USD"[..len];
+        let text = UPDATE.replacen("BTC-USD", name, 1);
+        let mut decoder = Decoder::new();
+        let (_, update) = decoder.decode_usual(text.as_bytes()).unwrap();
+        let key = ProductId::new(name).unwrap().key().filter(|_| len < 16);
+        assert_eq!(update.product_key(), key, "{name}");
+        assert_eq!(key.is_some(), len < 16);
+    }
+}
+
+#[test]
+fn names_and_times_show_as_their_text() {
+    let product = ProductId::new("BTC-USD").unwrap();
+    let name: &str = product.as_ref();
+    assert_eq!((name, format!("{product:?}")), ("BTC-USD", "\"BTC-USD\"".to_owned()));
+    let refused = ProductId::new("BTC USD").unwrap_err().to_string();
+    assert!(refused.ends_with("got \"BTC USD\""), "{refused}");
+    let time = "2026-11-02T00:00:00Z";
+    assert_eq!(format!("{:?}", WireTime::new(time.as_bytes())), format!("{time:?}"));
 }
 
 /// Numbers of every length and form that the venue might send.

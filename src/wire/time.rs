@@ -202,6 +202,11 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_moment_shows_as_seconds_with_nine_decimals() {
+        assert_eq!(UnixNanos::new(1_790_735_993_050_000_007).to_string(), "1790735993.050000007");
+    }
+
     fn nanos(text: &str) -> Option<u64> {
         UnixNanos::parse_rfc3339(text).map(UnixNanos::get)
     }
@@ -234,7 +239,12 @@ mod tests {
             "2026-09-30T24:39:53Z",
             "1969-12-31T23:59:59Z",
             "9999-12-31T23:59:59Z",
+            "2026-09-30T02:60:53Z",
+            "2026-09-30T02:39:61Z",
             "2026-09-30T02:39:5xZ",
+            // A colon comes right after the nine: taken for a digit it would be worth ten.
+            "2026-09-30T02:39:1:Z",
+            "2026-09-30T02:39:53.1:5Z",
         ] {
             assert_eq!(nanos(text), None, "{text}");
         }

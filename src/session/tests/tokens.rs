@@ -205,6 +205,23 @@ fn after_a_long_time_live_a_refusal_is_retried_once_more() {
 }
 
 #[test]
+fn soon_after_a_retry_a_refusal_leaves_the_token_out_though_books_came() {
+    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
+    harness.open();
+    harness.drain();
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    assert_eq!(asked(&harness.drain()), both(true));
+    harness.sync_all();
+    harness.lose_frames(1);
+    harness.heartbeat();
+    assert_eq!(asked(&harness.advance_beating(2)).len(), 2);
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    assert_eq!(asked(&harness.drain()), both(false));
+}
+
+#[test]
 fn without_credentials_no_request_asks_for_a_token_and_a_failure_repeats_none() {
     let mut harness = Harness::new(config(&[BTC]));
     harness.open();
