@@ -434,6 +434,8 @@ fn check_rows(depth: &impl Depth, plain: &Plain, increments: &[Decimal]) {
             expected.reverse();
         }
         let mut rows = depth.grouped(side, increment).unwrap();
+        let (least, most) = rows.size_hint();
+        assert!(least <= expected.len() && most.is_none_or(|most| most >= expected.len()));
         for (price, size) in &expected {
             let row = rows.next().expect("as many rows as the oracle has");
             match (decimal(price), decimal(size)) {
@@ -664,7 +666,8 @@ fn an_empty_book_has_no_prices_and_fills_nothing() {
     let nothing = book.fill(Taker::Buy, Amount::Size(Decimal::ZERO)).unwrap();
     assert!(nothing.is_complete);
     assert_eq!(book.fill_within(Taker::Sell, Decimal::TEN, Reference::Touch), Ok(None));
-    assert_eq!(book.grouped(Side::Bid, Decimal::ONE).unwrap().count(), 0);
+    let rows = book.grouped(Side::Bid, Decimal::ONE).unwrap();
+    assert_eq!((rows.size_hint(), rows.count()), ((0, Some(0)), 0));
 }
 
 #[test]

@@ -165,6 +165,20 @@ fn resizing_levels_allocates_nothing() {
 }
 
 #[test]
+fn deleting_levels_that_are_not_held_allocates_nothing() {
+    let mut harness = Harness::new();
+    harness.resize(2);
+    // The venue does so with levels that came and went within 50 ms: beyond the touch, between
+    // levels and far behind them.
+    for price in [500_050, 499_999, 300_001] {
+        let before = harness.session.stats().orphan_deletes;
+        let levels = (0..CHANGES).map(|rank| ("bid", price - price % 3 + 3 * rank, 0));
+        assert_eq!(harness.handle("l2_data", &event("update", levels)), 0, "from {price} on");
+        assert_eq!(harness.session.stats().orphan_deletes, before + CHANGES);
+    }
+}
+
+#[test]
 fn collecting_what_changed_allocates_nothing_once_warm() {
     let mut harness = Harness::new();
     harness.session.collect_changes(true);

@@ -227,6 +227,14 @@ fn refuses_negative_sizes_and_full_sides() {
         snapshot.push(Side::Ask, number("2"), number("1")),
         Err(BookError::TooManyLevels { side: Side::Ask, max_levels: 1 })
     );
+
+    // Many at once, and one side in several runs.
+    let level = |side, price| PackedLevel::new(side, number(price), number("1"));
+    let (bids, asks) = (["1", "2"].map(|p| level(Side::Bid, p)), [level(Side::Ask, "7")]);
+    let mut snapshot = Snapshot::new(3);
+    snapshot.extend(&[&bids[..], &asks, &bids[..1]].concat()).unwrap();
+    let full = BookError::TooManyLevels { side: Side::Bid, max_levels: 3 };
+    assert_eq!(snapshot.extend(&[&asks[..], &bids].concat()), Err(full));
 }
 
 #[test]
@@ -235,6 +243,8 @@ fn zeros_at_the_end_of_a_fraction_change_nothing() {
     let (shortest, long) = (level((8_327_725, 2), (5, 1)), level((83_277_250_000, 6), (5_000, 4)));
     assert_eq!(long, shortest);
     assert_eq!((long.price(), long.size()), (number("83277.25"), number("0.5")));
+    assert_eq!(format!("{long:?}"), format!("{shortest:?}"));
+    assert!(format!("{long:?}").contains("83277"), "{long:?}");
 
     let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
     snapshot.extend(&[long, level((90, 1), (10, 1))]).unwrap();

@@ -310,6 +310,39 @@ mod tests {
     }
 
     #[test]
+    fn a_sum_begins_at_zero_however_fine_its_numbers_are() {
+        let fine = Exact::new(7, 56);
+        assert_eq!(Exact::ZERO.plus(fine), Some(fine));
+        assert_eq!(fine.minus(Exact::ZERO), Some(fine));
+    }
+
+    #[test]
+    fn only_an_increment_above_zero_has_multiples() {
+        for increment in [Exact::ZERO, Exact::new(-1, 0)] {
+            assert_eq!(Exact::new(5, 0).floor_to(increment), None);
+            assert_eq!(Exact::new(5, 0).ceil_to(increment), None);
+        }
+    }
+
+    /// As sums of prices times sizes are: more digits, before the point and after it, than a
+    /// decimal has.
+    #[test]
+    fn quotients_of_numbers_wider_than_decimals() {
+        for (left, right) in [
+            (Exact::new(POW10[36] + 7, 10), Exact::new(9, 0)),
+            (Exact::new(POW10[36] + 7, 38), Exact::new(9, 3)),
+            (Exact::new(-7 * POW10[30], 31), Exact::new(3, 1)),
+            (Exact::new(5 * POW10[29], 8), Exact::new(7, 2)),
+        ] {
+            for rounding in [Rounding::Down, Rounding::HalfEven] {
+                let quotient = left.quotient(right, rounding).map(rational_of);
+                let expected = naive_quotient(left, right, rounding);
+                assert!(expected.is_some() && quotient == expected, "{left:?} / {right:?}");
+            }
+        }
+    }
+
+    #[test]
     fn a_tie_goes_to_the_even_digit() {
         let halved = |mantissa| {
             let number = Exact::new(mantissa, 28).quotient(Exact::new(2, 0), Rounding::HalfEven);
