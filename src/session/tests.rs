@@ -528,7 +528,10 @@ fn when_a_frame_came_last_and_when_a_book_changed_last_can_be_asked() {
 #[test]
 fn a_status_is_told_in_words() {
     let statuses = [Status::Syncing, Status::Live, Status::Lost(Cause::NoSnapshot)];
-    assert_eq!(statuses.map(|status| status.to_string()), ["syncing", "live", "lost (no_snapshot)"]);
+    assert_eq!(
+        statuses.map(|status| status.to_string()),
+        ["syncing", "live", "lost (no_snapshot)"]
+    );
     assert_eq!(format!("{:>8}", Status::Live), "    live");
     let lost = NotLive::Lost { cause: Cause::Gap, since: Instant::now() };
     assert_eq!(lost.to_string(), "expected a live book, but it was lost (gap)");
