@@ -72,6 +72,6 @@ fn books_cost_a_bounded_number_of_bytes() {
         assert!(bytes_of(1_500, gap) * PRODUCTS <= BUDGET, "{gap}");
         // Small books have the smallest window there is; large ones the largest.
         assert!(bytes_of(100, gap) <= 128 << 10, "{gap}");
-        assert!(bytes_of(22_500, gap) <= 6 << 20, "{gap}");
+        assert!(bytes_of(22_500, gap) <= 4 << 20, "{gap}");
     }
 }

@@ -17,26 +17,25 @@
 //! the window lies where the levels are.
 //!
 //! Its capacity is chosen at a snapshot, and when the book has grown fourfold since: enough for
-//! the best [`WINDOW_LEVELS`] levels, but no more than [`MAX_SLOTS_PER_LEVEL`] slots of eight
-//! bytes for each level of the side. `tests/memory.rs` holds what that comes to: at most 200 bytes
-//! a level in a book of 3,000, so that 800 of them fit in 512 MiB, and about 110 in one of 45,000.
-//! `benches/book.rs` shows what it buys.
+//! the best [`WINDOW_LEVELS`] levels, but no more than [`MAX_SLOTS_PER_LEVEL`] slots for each level
+//! of the side. `tests/memory.rs` holds what that comes to: at most 200 bytes a level in a book of
+//! 3,000, so that 800 of them fit in 512 MiB, and at most 75 in one of 45,000. `benches/book.rs`
+//! shows what it buys.
 
 use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 
 use super::level::{Level, Side};
 use super::ticks::{decimal, decimal_unsigned};
-use super::window::{MIN_CAPACITY, Window};
+use super::window::{MAX_SLOTS, MIN_SLOTS, Window};
 
-/// How many of the best levels the window is to hold.
-const WINDOW_LEVELS: usize = 1_024;
+/// How many of the best levels the window is to hold: all but one in fifty changes fall there. A
+/// quarter of them would be enough for five in six, and the others cost three times as much.
+const WINDOW_LEVELS: usize = 4096;
 
-/// The most slots of the window for each level of the side, which bounds its memory.
-const MAX_SLOTS_PER_LEVEL: usize = 22;
-
-/// The largest window: 2 MiB a side.
-const MAX_CAPACITY: usize = 1 << 18;
+/// The most slots of the window for each level of the side, which bounds its memory: a quarter of
+/// a byte each, beside the sizes of those in use.
+const MAX_SLOTS_PER_LEVEL: usize = 64;
 
 /// One part in so many of the window lies before the best level when it has moved.
 const LEAD: u64 = 32;
@@ -73,12 +72,14 @@ impl Ladder {
 
     /// Builds a ladder of many levels at once. Of equal prices the last wins; zero is no level.
     pub(crate) fn from_levels(side: Side, mut levels: Vec<(i64, u64)>) -> Self {
-        for (ticks, _) in &mut levels {
-            *ticks = key(side, *ticks);
-        }
         // The venue sends them in order, without repeats and zeros: then there is no more to do.
-        let is_ordered = levels.is_sorted_by(|one, next| one.0 < next.0);
-        if !is_ordered || levels.iter().any(|(_, size)| *size == 0) {
+        let (mut is_sound, mut last) = (true, i64::MIN);
+        for (ticks, size) in &mut levels {
+            *ticks = key(side, *ticks);
+            is_sound &= (last < *ticks) & (*size != 0);
+            last = *ticks;
+        }
+        if !is_sound {
             levels.sort_by_key(|(key, _)| *key);
             levels.dedup_by(|later, kept| {
                 let is_same = later.0 == kept.0;
@@ -153,7 +154,7 @@ impl Ladder {
                 return 0;
             }
             // Better than all there is: the window has to begin before it.
-            self.move_window(self.base_for(key));
+            self.move_window(base_for(key, self.window.capacity()));
             return self.window.set(key, size).0;
         }
         let before = if size == 0 {
@@ -173,7 +174,7 @@ impl Ladder {
         let max_drift = self.window.capacity() as u64 / MAX_DRIFT;
         match self.window.first() {
             Some(first) if first.abs_diff(self.window.base()) <= max_drift => {}
-            Some(first) => self.move_window(self.base_for(first)),
+            Some(first) => self.move_window(base_for(first, self.window.capacity())),
             None => self.refill_window(),
         }
     }
@@ -181,16 +182,8 @@ impl Ladder {
     #[cold]
     fn refill_window(&mut self) {
         if let Some((&first, _)) = self.outside.first_key_value() {
-            self.move_window(self.base_for(first));
+            self.move_window(base_for(first, self.window.capacity()));
         }
-    }
-
-    /// Returns where the window has to begin for the market to have room when this is the best.
-    fn base_for(&self, best: i64) -> i64 {
-        let capacity = self.window.capacity() as u64;
-        // Wherever it stands, the end of the window is a key too.
-        best.saturating_sub_unsigned(capacity / LEAD)
-            .min(i64::MAX.saturating_sub_unsigned(capacity))
     }
 
     /// Moves the window, and the levels that leave or enter it. Its levels before the new start
@@ -216,20 +209,18 @@ impl Ladder {
     /// Builds a ladder of levels in the order of their keys, without repeats and zeros.
     fn from_sorted(side: Side, levels: Vec<(i64, u64)>) -> Self {
         let rebuild_at = MIN_LEVELS_FOR_WINDOW.max(levels.len() * REBUILD_GROWTH);
-        let Some(capacity) = window_capacity(&levels) else {
+        let Some(slots) = window_slots(&levels) else {
             let outside = levels.into_iter().collect();
             return Self { side, window: Window::none(), outside, rebuild_at };
         };
-        let mut ladder =
-            Self { side, window: Window::new(0, capacity), outside: BTreeMap::new(), rebuild_at };
-        let base = levels.first().map_or(0, |(best, _)| ladder.base_for(*best));
-        ladder.window.move_to(base);
-        let inside = levels.partition_point(|(key, _)| ladder.window.covers(*key));
-        for (key, size) in &levels[..inside] {
-            ladder.window.set(*key, *size);
-        }
-        ladder.outside = levels.into_iter().skip(inside).collect();
-        ladder
+        let best = levels.first().map_or(0, |(best, _)| *best);
+        let capacity = Window::capacity_of(slots);
+        let base = base_for(best, capacity);
+        let end = base.saturating_add_unsigned(capacity as u64);
+        let inside = levels.partition_point(|(key, _)| *key < end);
+        let window = Window::of_sorted(base, slots, &levels[..inside]);
+        let outside = levels.into_iter().skip(inside).collect();
+        Self { side, window, outside, rebuild_at }
     }
 
     fn entries(&self) -> Entries<'_> {
@@ -243,17 +234,24 @@ impl Ladder {
     }
 }
 
-/// Chooses how many ticks the window is to cover, or `None` for a side too small to have one.
-fn window_capacity(levels: &[(i64, u64)]) -> Option<usize> {
+/// Returns where a window has to begin for the market to have room when this is the best.
+fn base_for(best: i64, capacity: usize) -> i64 {
+    let capacity = capacity as u64;
+    // Wherever it stands, the end of the window is a key too.
+    best.saturating_sub_unsigned(capacity / LEAD).min(i64::MAX.saturating_sub_unsigned(capacity))
+}
+
+/// Chooses how many slots the window is to have, or `None` for a side too small to have one.
+fn window_slots(levels: &[(i64, u64)]) -> Option<usize> {
     if levels.len() < MIN_LEVELS_FOR_WINDOW {
         return None;
     }
     let last = levels[levels.len().min(WINDOW_LEVELS) - 1].0;
     let span = usize::try_from(last.abs_diff(levels[0].0)).unwrap_or(usize::MAX);
     // Room for what lies before the best, most of the time.
-    let wanted = span.saturating_add(span / 8).checked_next_power_of_two().unwrap_or(MAX_CAPACITY);
+    let wanted = span.saturating_add(span / 8).checked_next_power_of_two().unwrap_or(MAX_SLOTS);
     let affordable = (levels.len() * MAX_SLOTS_PER_LEVEL + 1).next_power_of_two() / 2;
-    Some(wanted.min(affordable).clamp(MIN_CAPACITY, MAX_CAPACITY))
+    Some(wanted.min(affordable).clamp(MIN_SLOTS, MAX_SLOTS))
 }
 
 /// Keys and sizes, best first.
@@ -470,6 +468,53 @@ mod tests {
         }
     }
 
+    /// The sizes of a page, a quarter more to grow into, an eighth of them not taken back yet, and
+    /// some bytes for slots.
+    const MAX_WINDOW_BYTES_PER_LEVEL: usize = 220;
+
+    /// The market walks away from where it was, in both directions in turn, and leaves no level
+    /// behind: nor may it leave memory.
+    #[test]
+    fn a_window_that_wanders_takes_no_more_bytes() {
+        const LEVELS: i64 = 1_500;
+        const GAP: i64 = 40;
+
+        let ticks = |place: i64| 8_300_000 + place * GAP;
+        let mut pair = Pair::new(Side::Ask);
+        (0..LEVELS).for_each(|place| pair.set(ticks(place), 1));
+        for step in 0..40_000 {
+            let (place, forwards) = (step % 20_000, step < 20_000);
+            let first = if forwards { place } else { 20_000 - 1 - place };
+            let (comes, leaves) =
+                if forwards { (first + LEVELS, first) } else { (first, first + LEVELS) };
+            pair.set(ticks(comes), 1);
+            pair.set(ticks(leaves), 0);
+            let bytes = pair.ladder.window.bytes();
+            assert!(bytes <= MAX_WINDOW_BYTES_PER_LEVEL * LEVELS as usize, "{step}: {bytes}");
+        }
+        pair.assert_equal();
+    }
+
+    /// As many levels as the largest window has places for their pages, and more, each in a page
+    /// of its own.
+    #[test]
+    fn the_largest_window_holds_a_level_in_every_page() {
+        let levels: Vec<(i64, u64)> = (0..30_000).map(|i| (i * 200, 1)).collect();
+        let mut pair = Pair::new(Side::Ask);
+        pair.ladder = Ladder::from_levels(Side::Ask, levels.clone());
+        pair.naive = levels.into_iter().collect();
+        let capacity = pair.ladder.window.capacity() as i64;
+        assert_eq!(capacity, Window::capacity_of(MAX_SLOTS) as i64);
+        let pages = capacity / 16 + 1;
+        let ticks = |page: i64| page * 16 - capacity / LEAD as i64;
+        (0..pages).for_each(|page| pair.set(ticks(page), 1));
+        pair.assert_equal();
+        // The window follows, to pages that were never used and to some that were.
+        (0..30_000).for_each(|page| pair.set(ticks(page), 0));
+        (pages..pages + 30_000).for_each(|page| pair.set(ticks(page) + 7, 1));
+        pair.assert_equal();
+    }
+
     #[test]
     fn a_window_costs_a_bounded_number_of_bytes_a_level() {
         let mut rng = fastrand::Rng::with_seed(5);
@@ -483,8 +528,8 @@ mod tests {
                     })
                     .collect();
                 let ladder = Ladder::from_levels(Side::Ask, levels);
-                let slots = ladder.window.capacity();
-                assert!(slots <= MIN_CAPACITY.max(MAX_SLOTS_PER_LEVEL * level_count), "{slots}");
+                let bytes = ladder.window.bytes();
+                assert!(bytes <= MAX_WINDOW_BYTES_PER_LEVEL * level_count, "{gap}: {bytes}");
                 assert_eq!(ladder.len(), level_count);
             }
         }
@@ -492,7 +537,7 @@ mod tests {
 
     #[test]
     fn iterating_from_both_ends_meets_in_the_middle() {
-        let levels: Vec<(i64, u64)> = (0..500).map(|i| (i * 40, 1)).collect();
+        let levels: Vec<(i64, u64)> = (0..500).map(|i| (i * 400, 1)).collect();
         let ladder = Ladder::from_levels(Side::Ask, levels);
         assert!(ladder.window.len() > 0 && !ladder.outside.is_empty());
         let mut entries = ladder.entries();
@@ -505,7 +550,7 @@ mod tests {
             }
         }
         seen.sort_unstable();
-        assert!(seen.into_iter().eq((0..500).map(|i| i * 40)));
+        assert!(seen.into_iter().eq((0..500).map(|i| i * 400)));
     }
 
     impl Entries<'_> {

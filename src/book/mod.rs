@@ -27,13 +27,17 @@ use self::ladder::Ladder;
 pub use self::ladder::Levels;
 pub use self::level::{Level, PackedLevel, Side};
 pub use self::ticks::{Fixed, FixedError, MAX_SCALE};
+use self::ticks::{Scaling, pow10, ticks};
 pub(crate) use self::ticks::{decimal, decimal_unsigned};
-use self::ticks::{pow10, ticks};
 
 /// The most levels a side may hold unless the caller sets another bound.
 ///
 /// The largest book seen on the venue holds about 31,000 on a side.
 pub const MAX_LEVELS_PER_SIDE: usize = 500_000;
+
+/// How many levels of a snapshot are looked at together: few, for they are looked at once more if
+/// one of them is finer than all before it.
+const LEVELS_PER_BLOCK: usize = 64;
 
 /// The order book of one product.
 ///
@@ -392,27 +396,47 @@ impl Snapshot {
     /// As [`Snapshot::push`]. The levels before the one it is about were added.
     pub fn extend(&mut self, levels: &[PackedLevel]) -> Result<(), BookError> {
         // The venue lists one side and then the other.
-        for run in levels.chunk_by(|one, next| one.side == next.side) {
-            let [first, ..] = run else { continue };
-            self.extend_side(first.side, run)?;
-        }
-        Ok(())
+        let Some(first) = levels.first() else { return Ok(()) };
+        let middle = levels.partition_point(|level| level.side == first.side);
+        let (one, other) = levels.split_at(middle);
+        self.extend_side(first.side, one)?;
+        self.extend_side(first.side.opposite(), other)
     }
 
-    /// Adds many levels of one side.
+    /// Adds levels, most or all of them of one side.
     fn extend_side(&mut self, side: Side, levels: &[PackedLevel]) -> Result<(), BookError> {
         let room = self.max_levels - self.side_mut(side).len();
         self.side_mut(side).reserve(levels.len().min(room));
         let (usual, beyond) = levels.split_at(levels.len().min(room));
-        for level in usual {
-            let price = ticks(level.price_mantissa, level.price_scale, self.price_scale);
-            let size = ticks(level.size_mantissa, level.size_scale, self.size_scale);
-            match (price, size.map(u64::try_from)) {
-                (Some(ticks), Some(Ok(units))) => self.side_mut(side).push((ticks, units)),
-                _ => self.push_packed(level)?,
+        for block in usual.chunks(LEVELS_PER_BLOCK) {
+            if !self.extend_at_scales(side, block) {
+                block.iter().try_for_each(|level| self.push_packed(level))?;
             }
         }
         beyond.iter().try_for_each(|level| self.push_packed(level))
+    }
+
+    /// Adds levels that are of one side and fit the scales as they are, all of them or none;
+    /// returns whether they did.
+    #[inline]
+    fn extend_at_scales(&mut self, side: Side, levels: &[PackedLevel]) -> bool {
+        let (mut prices, mut sizes) =
+            (Scaling::new(self.price_scale), Scaling::new(self.size_scale));
+        let into = self.side_mut(side);
+        let before = into.len();
+        let (mut any_units, mut is_one_side) = (0, true);
+        into.extend(levels.iter().map(|level| {
+            let ticks = prices.ticks(level.price_mantissa, level.price_scale);
+            let units = sizes.ticks(level.size_mantissa, level.size_scale);
+            any_units |= units;
+            is_one_side &= level.side == side;
+            (ticks, units.cast_unsigned())
+        }));
+        let fit = is_one_side && any_units >= 0 && prices.is_exact() && sizes.is_exact();
+        if !fit {
+            into.truncate(before);
+        }
+        fit
     }
 
     const fn side_mut(&mut self, side: Side) -> &mut Vec<(i64, u64)> {

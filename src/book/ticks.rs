@@ -175,6 +175,47 @@ pub(super) fn ticks(mantissa: i64, from: u8, to: u8) -> Option<i64> {
     }
 }
 
+/// Numbers in units of `10^-to`, as [`ticks`] returns them, for loops that end as a whole: whether
+/// all of them fit is asked in the end, so that there is no branch for each.
+pub(super) struct Scaling {
+    to: u8,
+    /// Negative once the scale of a number was too large, or too small.
+    room: i32,
+    overflows: bool,
+}
+
+impl Scaling {
+    pub(super) const fn new(to: u8) -> Self {
+        Self { to, room: 0, overflows: false }
+    }
+
+    /// Returns `mantissa * 10^-from` in units of `10^-to`, or what means nothing.
+    #[inline(always)]
+    pub(super) fn ticks(&mut self, mantissa: i64, from: u8) -> i64 {
+        /// Powers of ten by exponent. Those that do not fit are asked for in vain.
+        const FACTORS: [i64; 32] = {
+            let mut factors = [0; 32];
+            let mut exponent = 0;
+            while exponent < POW10.len() {
+                factors[exponent] = POW10[exponent];
+                exponent += 1;
+            }
+            factors
+        };
+        let exponent = self.to.wrapping_sub(from);
+        self.room |= POW10.len() as i32 - 1 - i32::from(exponent);
+        let (ticks, overflows) =
+            mantissa.overflowing_mul(FACTORS[usize::from(exponent) % FACTORS.len()]);
+        self.overflows |= overflows;
+        ticks
+    }
+
+    /// Returns whether every number fitted.
+    pub(super) const fn is_exact(&self) -> bool {
+        self.room >= 0 && !self.overflows
+    }
+}
+
 /// Returns `10^exponent`, or `None` if it does not fit an `i64`.
 pub(crate) fn pow10(exponent: u8) -> Option<i64> {
     POW10.get(usize::from(exponent)).copied()

@@ -9,15 +9,19 @@
 //!
 //! # How
 //!
-//! The array is a ring: a key lies in slot `key mod capacity` wherever the window stands, so the
-//! window moves with the market without moving any level that stays inside. One bit a slot says
-//! which are occupied, in a word a page of 64 slots; that finds the next level after a removed one
-//! in two or three steps near the touch, and never in more than there are pages.
+//! The array is a ring: a key lies in the slot of its remainder by their number wherever the window
+//! stands, so the window moves with the market without moving any level that stays inside. One bit
+//! a slot says which are occupied; that finds the next level after a removed one in two or three
+//! steps near the touch, and never in more than there are pages.
 //!
-//! A page takes memory when it gets its first level, and keeps it: near the touch that is soon no
-//! more, and of the others most never do. A first snapshot of 45,000 levels is taken in a quarter
-//! of the time that it needs where all slots are there from the start, in memory never used before.
-//! One bit a page says which have memory, so that a search leaves out the others. Bits that said
+//! Sizes lie apart, a page of 16 slots at a time, and a page that never had a level has none. Near
+//! the touch that is soon no more, and of the others most never have one: so a window may have
+//! many times more slots than levels, a quarter of a byte each. Longer pages would cost more where
+//! every level stands in a page of its own, and the first snapshot most of all, which takes them
+//! all from memory never used before. When pages run out, those that have lost their levels are
+//! taken back first: a window that wanders with the market takes no more memory for it.
+//!
+//! One bit a page says which have sizes, so that a search leaves out the others. Bits that said
 //! which hold a level would have to be kept with every change, for searches that are rare.
 //!
 //! The window knows nothing of the tree. [`Ladder`](super::ladder::Ladder) decides where it stands.
@@ -25,21 +29,49 @@
 /// How many slots a word of bits describes.
 const BITS: usize = 64;
 
-/// The smallest capacity: one word of the summary, full.
-pub(super) const MIN_CAPACITY: usize = BITS * BITS;
+/// How many slots have their sizes in one place: two cache lines.
+const PAGE_LEN: usize = 16;
+
+/// The most slots.
+pub(super) const MAX_SLOTS: usize = PAGE_LEN * MAX_PLACES;
+
+/// How many slots are not used at any one time. Wherever the window stands, one page at least is
+/// empty then: so places suffice for the others, though one of them is [`NO_LEVEL`].
+const UNUSED_SLOTS: usize = 2 * PAGE_LEN;
+
+/// How many places there are for the sizes of a page.
+const MAX_PLACES: usize = 1 << u16::BITS;
+
+/// Where the sizes lie of every page that never had a level: all of them zero.
+const NO_LEVEL: u16 = 0;
+
+/// When pages run out, one part in so many is added.
+const PAGE_GROWTH: usize = 4;
+
+/// When pages run out, none are added if one part in so many of them turn out to be empty.
+const MIN_RECLAIMED: usize = 8;
+
+/// The fewest slots: one word of the bits of pages, full.
+pub(super) const MIN_SLOTS: usize = BITS * PAGE_LEN;
 
 /// A run of keys, each with a size; zero is no level.
 #[derive(Clone, Debug)]
 pub(super) struct Window {
     /// The first key inside.
     base: i64,
-    /// How many keys are inside, a power of two, or 0.
+    /// How many keys are inside.
     capacity: usize,
+    /// The number of slots, a power of two, less one; 0 without any.
+    mask: usize,
     /// The slots, a page of them at a time. A key lies in the slot of its remainder by their
-    /// number, a power of two.
+    /// number.
     pages: Box<[Page]>,
-    /// A bit for each page that has memory.
+    /// A bit for each page that has sizes.
     used_pages: Box<[u64]>,
+    /// The sizes of pages, zero for no level.
+    sizes: Vec<[u64; PAGE_LEN]>,
+    /// Places that were taken back from pages which had lost their last level.
+    spare: Vec<u16>,
     len: usize,
     /// The smallest key that holds a level; without any, not smaller than any key.
     first: i64,
@@ -48,12 +80,17 @@ pub(super) struct Window {
 }
 
 /// A run of slots.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Page {
-    /// A bit for each slot that holds a level.
-    occupied: u64,
-    /// The sizes, zero for no level; not there before the first level of the page.
-    sizes: Option<Box<[u64; BITS]>>,
+    /// Where its sizes lie.
+    place: u16,
+    /// A bit for each slot that holds a level. Half of them are never used.
+    occupied: u16,
+}
+
+impl Page {
+    /// A page that never had a level.
+    const UNUSED: Self = Self { place: NO_LEVEL, occupied: 0 };
 }
 
 impl Window {
@@ -62,26 +99,58 @@ impl Window {
         Self {
             base: 0,
             capacity: 0,
+            mask: 0,
             pages: Box::default(),
             used_pages: Box::default(),
+            sizes: Vec::new(),
+            spare: Vec::new(),
             len: 0,
             first: i64::MAX,
             first_size: 0,
         }
     }
 
-    /// Returns an empty window of `capacity` keys, a power of two and at least [`MIN_CAPACITY`].
-    pub(super) fn new(base: i64, capacity: usize) -> Self {
-        debug_assert!(capacity.is_power_of_two() && capacity >= MIN_CAPACITY);
-        Self {
+    /// Returns a window of so many slots, a power of two from [`MIN_SLOTS`] to [`MAX_SLOTS`], with
+    /// levels that are all covered, in the order of their keys, without repeats and zeros.
+    pub(super) fn of_sorted(base: i64, slots: usize, levels: &[(i64, u64)]) -> Self {
+        debug_assert!(slots.is_power_of_two() && (MIN_SLOTS..=MAX_SLOTS).contains(&slots));
+        let page_of = |key: i64| key.div_euclid(PAGE_LEN as i64);
+        let runs = || levels.chunk_by(|one, next| page_of(one.0) == page_of(next.0));
+        let (first, first_size) = levels.first().copied().unwrap_or((i64::MAX, 0));
+        let mut sizes = Vec::with_capacity(runs().count() + 1);
+        sizes.push([0; PAGE_LEN]);
+        let mut window = Self {
             base,
-            capacity,
-            pages: vec![Page::default(); capacity / BITS].into(),
-            used_pages: vec![0; capacity / BITS / BITS].into(),
-            len: 0,
-            first: i64::MAX,
-            first_size: 0,
+            capacity: Self::capacity_of(slots),
+            mask: slots - 1,
+            pages: vec![Page::UNUSED; slots / PAGE_LEN].into(),
+            used_pages: vec![0; slots / PAGE_LEN / BITS].into(),
+            sizes,
+            spare: Vec::new(),
+            len: levels.len(),
+            first,
+            first_size,
+        };
+        for run in runs() {
+            let at = window.slot(run[0].0) / PAGE_LEN;
+            // The first and the last level of a window may share a page, all round the ring.
+            if window.pages[at].place == NO_LEVEL {
+                window.add_page(at);
+            }
+            let page = &mut window.pages[at];
+            let sizes = &mut window.sizes[page.place as usize];
+            for (key, size) in run {
+                let bit = key.rem_euclid(PAGE_LEN as i64) as usize;
+                page.occupied |= 1 << bit;
+                sizes[bit] = *size;
+            }
         }
+        window
+    }
+
+    /// Returns how many keys a window of so many slots covers.
+    pub(super) const fn capacity_of(slots: usize) -> usize {
+        slots - UNUSED_SLOTS
     }
 
     #[inline]
@@ -120,7 +189,7 @@ impl Window {
     #[inline]
     pub(super) fn size(&self, key: i64) -> u64 {
         let slot = self.slot(key);
-        self.pages[slot / BITS].sizes.as_ref().map_or(0, |sizes| sizes[slot % BITS])
+        self.sizes[self.pages[slot / PAGE_LEN].place as usize][slot % PAGE_LEN]
     }
 
     /// Sets the size at a key that is covered; zero is no level. Returns the size before, and
@@ -131,18 +200,16 @@ impl Window {
     #[inline(always)]
     pub(super) fn set(&mut self, key: i64, size: u64) -> (u64, bool) {
         let slot = self.slot(key);
-        let (at, bit) = (slot / BITS, slot % BITS);
-        let page = &mut self.pages[at];
-        let sizes = match &mut page.sizes {
-            Some(sizes) => sizes,
-            None if size == 0 => return (0, false),
-            unused => {
-                self.used_pages[at / BITS] |= 1 << (at % BITS);
-                unused.insert(new_sizes())
+        let (at, bit) = (slot / PAGE_LEN, slot % PAGE_LEN);
+        if self.pages[at].place == NO_LEVEL {
+            if size == 0 {
+                return (0, false);
             }
-        };
-        let before = std::mem::replace(&mut sizes[bit], size);
+            self.add_page(at);
+        }
+        let page = &mut self.pages[at];
         page.occupied = with_bit(page.occupied, bit, size != 0);
+        let before = std::mem::replace(&mut self.sizes[page.place as usize][bit], size);
         self.len = self.len + usize::from(size != 0) - usize::from(before != 0);
         let is_at_first = key <= self.first;
         if is_at_first {
@@ -168,7 +235,7 @@ impl Window {
     /// Returns the largest level key before `key`, which is covered or the end, if there is one.
     pub(super) fn before(&self, key: i64) -> Option<i64> {
         let slot = self.slot(key);
-        let next = self.occupied_until(slot).or_else(|| self.occupied_until(self.capacity()))?;
+        let next = self.occupied_until(slot).or_else(|| self.occupied_until(self.mask + 1))?;
         let next = self.key_of(next);
         (next < key).then_some(next)
     }
@@ -194,26 +261,62 @@ impl Window {
         }
     }
 
+    /// Makes room for the first level of a page. Cold, as the pages near the touch have had theirs.
+    #[cold]
+    #[inline(never)]
+    fn add_page(&mut self, at: usize) {
+        let is_full = self.sizes.len() == self.sizes.capacity().min(MAX_PLACES);
+        if self.spare.is_empty() && is_full {
+            self.reclaim_pages();
+        }
+        self.pages[at].place = self.spare.pop().unwrap_or_else(|| {
+            self.sizes.push([0; PAGE_LEN]);
+            (self.sizes.len() - 1) as u16
+        });
+        self.used_pages[at / BITS] |= 1 << (at % BITS);
+    }
+
+    /// Takes back the places of pages that have no level any more, and adds some if they are few.
+    /// So a window that has wandered with the market takes no more memory than its levels ask for.
+    fn reclaim_pages(&mut self) {
+        for (word, used) in self.used_pages.iter_mut().enumerate() {
+            let mut left = *used;
+            while left != 0 {
+                let bit = left.trailing_zeros();
+                let page = &mut self.pages[word * BITS + bit as usize];
+                if page.occupied == 0 {
+                    self.spare.push(std::mem::replace(&mut page.place, NO_LEVEL));
+                    *used ^= 1 << bit;
+                }
+                left &= left - 1;
+            }
+        }
+        if self.spare.len() < self.sizes.len() / MIN_RECLAIMED {
+            // Not twice as many: they would be the larger part of a book's memory.
+            let more = self.sizes.len() / PAGE_GROWTH + 1;
+            self.sizes.reserve_exact(more.min(MAX_PLACES - self.sizes.len()));
+        }
+    }
+
     #[inline]
     const fn slot(&self, key: i64) -> usize {
-        // The number of slots is a power of two, so that the remainder is a mask.
-        (key.cast_unsigned() as usize) & (self.capacity() - 1)
+        (key.cast_unsigned() as usize) & self.mask
     }
 
     /// Returns the covered key that lies in a slot.
     #[inline]
     const fn key_of(&self, slot: usize) -> i64 {
-        let offset = slot.wrapping_sub(self.slot(self.base)) & (self.capacity() - 1);
+        let offset = slot.wrapping_sub(self.slot(self.base)) & self.mask;
         self.base.wrapping_add_unsigned(offset as u64)
     }
 
     /// Returns the first occupied slot at or after a slot.
     #[inline]
     fn occupied_from(&self, slot: usize) -> Option<usize> {
-        let (at, bit) = (slot / BITS, slot % BITS);
-        let bits = self.pages.get(at)?.occupied & (!0 << bit);
-        if bits != 0 {
-            return Some(at * BITS + bits.trailing_zeros() as usize);
+        let (at, bit) = (slot / PAGE_LEN, slot % PAGE_LEN);
+        let occupied = self.pages.get(at)?.occupied & (!0 << bit);
+        if occupied != 0 {
+            return Some(at * PAGE_LEN + occupied.trailing_zeros() as usize);
         }
         let from = at + 1;
         let mut mask = !0 << (from % BITS);
@@ -223,7 +326,7 @@ impl Window {
                 let at = word * BITS + used.trailing_zeros() as usize;
                 let occupied = self.pages[at].occupied;
                 if occupied != 0 {
-                    return Some(at * BITS + occupied.trailing_zeros() as usize);
+                    return Some(at * PAGE_LEN + occupied.trailing_zeros() as usize);
                 }
                 used &= used - 1;
             }
@@ -235,10 +338,10 @@ impl Window {
     /// Returns the last occupied slot before a slot.
     fn occupied_until(&self, slot: usize) -> Option<usize> {
         let last = slot.checked_sub(1)?;
-        let (at, bit) = (last / BITS, last % BITS);
-        let bits = self.pages[at].occupied & (!0 >> (BITS - 1 - bit));
-        if bits != 0 {
-            return Some(at * BITS + bits.ilog2() as usize);
+        let (at, bit) = (last / PAGE_LEN, last % PAGE_LEN);
+        let occupied = self.pages[at].occupied & (u16::MAX >> (u16::BITS as usize - 1 - bit));
+        if occupied != 0 {
+            return Some(at * PAGE_LEN + occupied.ilog2() as usize);
         }
         let last = at.checked_sub(1)?;
         let mut mask = !0 >> (BITS - 1 - last % BITS);
@@ -249,7 +352,7 @@ impl Window {
                 let at = word * BITS + bit as usize;
                 let occupied = self.pages[at].occupied;
                 if occupied != 0 {
-                    return Some(at * BITS + occupied.ilog2() as usize);
+                    return Some(at * PAGE_LEN + occupied.ilog2() as usize);
                 }
                 used ^= 1 << bit;
             }
@@ -259,15 +362,23 @@ impl Window {
     }
 }
 
-/// Makes room for the first level of a page. Cold, as the pages near the touch have had theirs.
-#[cold]
-#[inline(never)]
-fn new_sizes() -> Box<[u64; BITS]> {
-    Box::new([0; BITS])
+/// Returns the bits with one of them set or cleared.
+#[inline]
+const fn with_bit(bits: u16, bit: usize, is_set: bool) -> u16 {
+    bits & !(1 << bit) | (is_set as u16) << bit
 }
 
-/// Returns the word with one of its bits set or cleared.
-#[inline]
-const fn with_bit(word: u64, bit: usize, is_set: bool) -> u64 {
-    word & !(1 << bit) | (is_set as u64) << bit
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Window {
+        /// Returns how many bytes the window has taken.
+        pub(in crate::book) fn bytes(&self) -> usize {
+            size_of_val(&*self.pages)
+                + size_of_val(&*self.used_pages)
+                + self.sizes.capacity() * size_of::<[u64; PAGE_LEN]>()
+                + self.spare.capacity() * size_of::<u16>()
+        }
+    }
 }
