@@ -30,14 +30,14 @@ impl UnixNanos {
     /// 1970 to 2553, which is as far as 64 bits reach. A leap second counts as the next second.
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        let (head, tail) = text.as_bytes().split_first_chunk()?;
-        Self::from_parts(parse_seconds(head)?, tail)
+        let text = text.as_bytes();
+        Self::from_parts(parse_seconds(text.first_chunk()?)?, text)
     }
 
     /// Adds what stands behind the seconds of a time to them.
     #[inline]
-    fn from_parts(seconds: u64, tail: &[u8]) -> Option<Self> {
-        seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction_nanos(tail)?).map(Self)
+    fn from_parts(seconds: u64, text: &[u8]) -> Option<Self> {
+        seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(fraction_nanos(text)?).map(Self)
     }
 }
 
@@ -101,12 +101,12 @@ impl TimeReader {
     /// Does the same as [`WireTime::nanos`].
     #[inline]
     pub(crate) fn read(&mut self, time: WireTime<'_>) -> Option<UnixNanos> {
-        let (head, tail) = time.text.split_first_chunk()?;
+        let head = time.text.first_chunk()?;
         if *head != self.last_text {
             self.last_seconds = parse_seconds(head)?;
             self.last_text = *head;
         }
-        UnixNanos::from_parts(self.last_seconds, tail)
+        UnixNanos::from_parts(self.last_seconds, time.text)
     }
 }
 
@@ -142,19 +142,45 @@ fn digits(text: &[u8]) -> Option<u64> {
     are_digits.then_some(number)
 }
 
-/// Reads `Z` or `.` with 1 to 9 digits and `Z`.
+/// Reads what stands behind the seconds of a time: `Z`, or `.` with 1 to 9 digits and `Z`.
+///
+/// Lengths vary, as zeros at the end are left out, so there is no loop over the digits.
 #[inline]
-fn fraction_nanos(tail: &[u8]) -> Option<u64> {
+fn fraction_nanos(text: &[u8]) -> Option<u64> {
     /// What is missing to nine digits, by how many there are.
     const SCALES: [u64; 10] =
         [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
-    let fraction = match tail {
-        [b'Z'] => return Some(0),
-        [b'.', fraction @ .., b'Z'] if (1..=9).contains(&fraction.len()) => fraction,
-        _ => return None,
+    let [.., b'Z'] = text else { return None };
+    let [_, fraction @ .., _] = text.get(SECONDS_LEN..)? else {
+        return (text.len() == SECONDS_LEN + 1).then_some(0);
     };
-    Some(digits(fraction)? * SCALES[fraction.len()])
+    let count = fraction.len();
+    if text[SECONDS_LEN] != b'.' || !(1..=9).contains(&count) {
+        return None;
+    }
+    // The first of nine, and eight at once: those before the point count as zeros.
+    let first = if count == 9 { digits(&fraction[..1])? } else { 0 };
+    let (_, last) = text[..text.len() - 1].split_last_chunk()?;
+    Some((first * 100_000_000 + last_digits(*last, count.min(8))?) * SCALES[count])
+}
+
+/// Reads the last so many of eight bytes, at least one, as digits.
+#[inline]
+fn last_digits(text: [u8; 8], count: usize) -> Option<u64> {
+    const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
+    let others = 8 * (8 - count);
+    let digits = (u64::from_le_bytes(text) ^ ZEROS) >> others << others;
+    // Adding this makes a byte's highest bit of what is more than nine.
+    if (digits | digits.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // Neighbours are joined to pairs, pairs to groups of four, and those to the number; the first
+    // digit is in the lowest byte.
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours & 0xffff) * 10_000 + (fours >> 32))
 }
 
 /// Returns the days from 1970-01-01 to a date of the Gregorian calendar.
