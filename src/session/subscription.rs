@@ -188,6 +188,8 @@ pub(super) struct Subscriptions {
     by_name: BTreeMap<ProductId, usize>,
     /// The same for every name that has a key.
     by_key: HashMap<ProductKey, usize, FixedState>,
+    /// The one of those that was last looked for: the next frame is often for the same product.
+    last_found: Option<(ProductKey, usize)>,
 }
 
 impl Subscriptions {
@@ -197,11 +199,16 @@ impl Subscriptions {
 
     /// Finds the product that a frame names.
     #[inline]
-    pub(super) fn find_in_frame(&self, update: &Update<'_>) -> Option<usize> {
-        match update.product_key() {
-            Some(key) => self.by_key.get(&key).copied(),
-            None => self.find(update.product_id()),
+    pub(super) fn find_in_frame(&mut self, update: &Update<'_>) -> Option<usize> {
+        let Some(key) = update.product_key() else { return self.find(update.product_id()) };
+        if let Some((last, index)) = self.last_found
+            && last == key
+        {
+            return Some(index);
         }
+        let index = *self.by_key.get(&key)?;
+        self.last_found = Some((key, index));
+        Some(index)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -270,6 +277,7 @@ impl Subscriptions {
     }
 
     fn reindex(&mut self) {
+        self.last_found = None;
         self.by_name.clear();
         for (index, subscription) in self.list.iter().enumerate() {
             self.by_name.insert(subscription.wire_name.clone(), index);
