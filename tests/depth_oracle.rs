@@ -671,6 +671,19 @@ fn an_empty_book_has_no_prices_and_fills_nothing() {
 }
 
 #[test]
+fn from_prices_of_zero_and_less_no_distance_is_measured() {
+    for (bid, ask) in [(-1, 1), (-2, 1), (-3, 0)] {
+        let one_at = |price: i64| vec![(Decimal::from(price), Decimal::ONE)];
+        let book = Plain { bids: one_at(bid), asks: one_at(ask) }.book();
+        assert_eq!(book.spread(), Ok(Some(Decimal::from(ask - bid))));
+        assert_eq!(book.spread_bps(), Ok(None), "{bid} / {ask}");
+        assert_eq!(book.depth_within(Side::Ask, Decimal::TEN, Reference::Mid), Ok(None));
+        assert_eq!(book.depth_within(Side::Bid, Decimal::TEN, Reference::Touch), Ok(None));
+        assert_eq!(book.imbalance(Band::Bps(Decimal::TEN)), Ok(None));
+    }
+}
+
+#[test]
 fn one_side_answers_what_needs_one_side() {
     let plain = Plain { asks: vec![(Decimal::TEN, Decimal::ONE)], ..Plain::default() };
     let book = plain.book();

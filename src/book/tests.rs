@@ -238,6 +238,27 @@ fn refuses_negative_sizes_and_full_sides() {
 }
 
 #[test]
+fn a_snapshot_may_list_its_levels_in_any_order() {
+    let level = |side, ticks: i64| PackedLevel::from_parts(side, (ticks, 0), (ticks, 0));
+    let rising: Vec<i64> = (1..=5_000).map(|rank| rank * 7).collect();
+    let falling: Vec<i64> = rising.iter().rev().copied().collect();
+    for order in [&rising, &falling] {
+        let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+        for side in [Side::Bid, Side::Ask] {
+            let levels: Vec<PackedLevel> = order.iter().map(|ticks| level(side, *ticks)).collect();
+            snapshot.extend(&levels).unwrap();
+        }
+        let mut book = Book::new();
+        book.replace(snapshot);
+        let prices = |levels: Levels<'_>| -> Vec<Decimal> { levels.map(|l| l.price).collect() };
+        let decimals =
+            |ticks: &[i64]| -> Vec<Decimal> { ticks.iter().map(|t| (*t).into()).collect() };
+        assert_eq!(prices(book.asks()), decimals(&rising));
+        assert_eq!(prices(book.bids()), decimals(&falling));
+    }
+}
+
+#[test]
 fn zeros_at_the_end_of_a_fraction_change_nothing() {
     let level = |price, size| PackedLevel::from_parts(Side::Bid, price, size);
     let (shortest, long) = (level((8_327_725, 2), (5, 1)), level((83_277_250_000, 6), (5_000, 4)));

@@ -306,7 +306,11 @@ mod tests {
             assert_eq!(quotient(left, right, Rounding::Down), down, "{left} / {right}");
             assert_eq!(quotient(left, right, Rounding::HalfEven), nearest, "{left} / {right}");
         }
-        assert_eq!(Exact::new(1, 0).quotient(Exact::ZERO, Rounding::HalfEven), None);
+        let one = Exact::new(1, 0);
+        assert_eq!(one.quotient(Exact::ZERO, Rounding::HalfEven), None);
+        let most = Exact::new(POW10[28] - 1, 0);
+        assert_eq!(most.quotient(one, Rounding::Down), most.decimal());
+        assert_eq!(Exact::new(POW10[28], 0).quotient(one, Rounding::Down), None, "29 digits");
     }
 
     #[test]
@@ -333,6 +337,7 @@ mod tests {
             (Exact::new(POW10[36] + 7, 38), Exact::new(9, 3)),
             (Exact::new(-7 * POW10[30], 31), Exact::new(3, 1)),
             (Exact::new(5 * POW10[29], 8), Exact::new(7, 2)),
+            (Exact::new(2 * (5 * POW10[36] + 1), 28), Exact::new(5 * POW10[36] + 1, 0)),
         ] {
             for rounding in [Rounding::Down, Rounding::HalfEven] {
                 let quotient = left.quotient(right, rounding).map(rational_of);
