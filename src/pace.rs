@@ -213,8 +213,16 @@ mod tests {
         let taken = (0..10_000).take_while(|_| pace.request(now).is_ok()).count();
         assert!((400..=450).contains(&taken), "{taken} turns in a minute");
         assert_eq!(pace.request(now), Err(LineTooLong));
+        // The next turn is so late that from here it is the longest wait there is.
+        let turn = now + WINDOW * u32::try_from(taken / REQUESTS_PER_SECOND).unwrap();
+        assert_eq!(pace.request(turn - MAX_TURN_WAIT), Ok(turn));
         let later = now + WINDOW;
         assert!(pace.request(later).unwrap() <= later + MAX_TURN_WAIT);
+    }
+
+    #[test]
+    fn a_process_has_one_pace() {
+        assert!(Arc::ptr_eq(&Pace::of_process(), &Pace::of_process()));
     }
 
     #[test]

@@ -263,6 +263,9 @@ fn zeros_at_the_end_of_a_fraction_change_nothing() {
     let level = |price, size| PackedLevel::from_parts(Side::Bid, price, size);
     let (shortest, long) = (level((8_327_725, 2), (5, 1)), level((83_277_250_000, 6), (5_000, 4)));
     assert_eq!(long, shortest);
+    for other in [level((8_327_725, 3), (5, 1)), level((8_327_725, 2), (5, 2))] {
+        assert_ne!(long, other);
+    }
     assert_eq!((long.price(), long.size()), (number("83277.25"), number("0.5")));
     assert_eq!(format!("{long:?}"), format!("{shortest:?}"));
     assert!(format!("{long:?}").contains("83277"), "{long:?}");

@@ -1501,6 +1501,10 @@ fn settings_that_mean_never_do_not_overflow_the_clock() {
     harness.frame(&[update(BTC, "bid 100 5")]);
     harness.drain();
     harness.assert_live(BTC, "100 5 / 101 2");
+    // A lifetime of silence is nothing beside it.
+    harness.now += Duration::from_secs(90 * 365 * 86_400);
+    assert_eq!(harness.drain(), []);
+    harness.assert_live(BTC, "100 5 / 101 2");
     harness.frame(&[update(BTC, "bid 500 5")]);
     harness.drain();
 }

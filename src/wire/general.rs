@@ -262,7 +262,8 @@ mod tests {
         assert!((100..1_000).contains(&tape), "{tape}");
         assert_eq!(read(&frame(0, 0)), (input, tape), "a shorter frame needs no other");
 
-        let large = frame(MAX_RETAINED_NODES, 2 * MAX_RETAINED_LEN);
+        // Larger than a megabyte.
+        let large = frame(200_000, 2_000_000);
         let (input, tape) = read(&large);
         assert!(input >= large.len(), "kept until the next frame");
         assert_eq!(tape, 0);

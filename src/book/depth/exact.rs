@@ -321,6 +321,14 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_equal_whatever_their_scales() {
+        let one = Exact::new(1, 0);
+        assert_eq!(one, Exact::new(100, 2));
+        assert_ne!(one, Exact::new(1, 2));
+        assert_ne!(one, Exact::new(2, 0));
+    }
+
+    #[test]
     fn only_an_increment_above_zero_has_multiples() {
         for increment in [Exact::ZERO, Exact::new(-1, 0)] {
             assert_eq!(Exact::new(5, 0).floor_to(increment), None);
