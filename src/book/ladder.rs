@@ -30,12 +30,12 @@ use super::ticks::{decimal, decimal_unsigned};
 use super::window::{MAX_SLOTS, MIN_SLOTS, Window};
 
 /// How many of the best levels the window is to hold: all but one in fifty changes fall there. A
-/// quarter of them would be enough for five in six, and the others cost three times as much.
+/// quarter of them would be enough for five in six, and each of the others costs three times as much.
 const WINDOW_LEVELS: usize = 4096;
 
 /// The most slots of the window for each level of the side, which bounds its memory: a quarter of
 /// a byte each, beside the sizes of those in use.
-const MAX_SLOTS_PER_LEVEL: usize = 64;
+const MAX_SLOTS_PER_LEVEL: usize = 128;
 
 /// One part in so many of the window lies before the best level when it has moved.
 const LEAD: u64 = 32;
