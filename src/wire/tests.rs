@@ -521,6 +521,15 @@ fn two_surprises_in_one_string_are_no_less_than_one() {
 }
 
 #[test]
+fn times_of_any_length_are_read_alike() {
+    for len in 0..48 {
+        let text = UPDATE.replace("2026-11-02T00:00:00Z", &"7".repeat(len));
+        // From 20 bytes on they are as long as the venue's.
+        assert_eq!(tiers_agree(text.as_bytes()), (20..=31).contains(&len), "{len} bytes");
+    }
+}
+
+#[test]
 fn a_short_name_has_the_same_key_in_a_frame_as_by_itself() {
     for len in 1..=20 {
         let name = &"ABCDEFGHIJKLMNOP-USD"[..len];
