@@ -238,6 +238,18 @@ fn refuses_negative_sizes_and_full_sides() {
 }
 
 #[test]
+fn prices_too_far_apart_for_one_scale_are_refused_however_far() {
+    for scale in 18..=28 {
+        let level = |mantissa, scale| PackedLevel::from_parts(Side::Bid, (mantissa, scale), (1, 0));
+        let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+        // A scale grows by no more than eighteen digits at once.
+        snapshot.extend(&[level(1, 18), level(1, scale)]).unwrap();
+        let refused = (scale > 18).then_some(BookError::PriceOutOfRange { price: number("5") });
+        assert_eq!(snapshot.extend(&[level(5, 0)]).err(), refused, "at scale {scale}");
+    }
+}
+
+#[test]
 fn a_snapshot_may_list_its_levels_in_any_order() {
     let level = |side, ticks: i64| PackedLevel::from_parts(side, (ticks, 0), (ticks, 0));
     let rising: Vec<i64> = (1..=5_000).map(|rank| rank * 7).collect();
