@@ -246,6 +246,8 @@ fn prices_too_far_apart_for_one_scale_are_refused_however_far() {
         snapshot.extend(&[level(1, 18), level(1, scale)]).unwrap();
         let refused = (scale > 18).then_some(BookError::PriceOutOfRange { price: number("5") });
         assert_eq!(snapshot.extend(&[level(5, 0)]).err(), refused, "at scale {scale}");
+        let refused = Err(BookError::PriceOutOfRange { price: number("50") });
+        assert_eq!(snapshot.extend(&[level(50, 0)]), refused, "at scale {scale}");
     }
 }
 
