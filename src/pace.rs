@@ -164,6 +164,12 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    #[test]
+    fn a_line_that_is_too_long_says_how_long_it_may_be() {
+        let text = LineTooLong.to_string();
+        assert!(text.contains(&format!("within {MAX_TURN_WAIT:?}")), "{text}");
+    }
+
     fn assert_spaced(turns: &[Instant], limit: usize) {
         for window in turns.windows(limit + 1) {
             let distance = window[limit] - window[0];

@@ -252,6 +252,26 @@ fn prices_too_far_apart_for_one_scale_are_refused_however_far() {
 }
 
 #[test]
+fn a_level_that_cannot_be_held_is_refused_among_hundreds_that_can() {
+    let level = |price, size| PackedLevel::from_parts(Side::Bid, price, size);
+    let huge = (i64::MAX, 0);
+    for (bad, expected) in [
+        (level((7, 2), (-1, 3)), BookError::NegativeSize { size: number("-0.001") }),
+        (level(huge, (1, 3)), BookError::PriceOutOfRange { price: level(huge, (1, 3)).price() }),
+        (level((7, 2), huge), BookError::SizeOutOfRange { size: level(huge, (1, 3)).price() }),
+    ] {
+        let mut levels: Vec<_> = (0..300).map(|i| level((10_001 + i, 2), (1_001, 3))).collect();
+        levels[200] = bad;
+        let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+        assert_eq!(snapshot.extend(&levels), Err(expected));
+        let mut book = Book::new();
+        book.replace(snapshot);
+        assert_eq!(book.level_count(Side::Bid), 200);
+        assert!(book.bids().all(|level| level.size == Decimal::new(1_001, 3)));
+    }
+}
+
+#[test]
 fn a_snapshot_may_list_its_levels_in_any_order() {
     let level = |side, ticks: i64| PackedLevel::from_parts(side, (ticks, 0), (ticks, 0));
     let rising: Vec<i64> = (1..=5_000).map(|rank| rank * 7).collect();

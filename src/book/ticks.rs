@@ -394,6 +394,12 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_of_no_ticks_has_no_sign() {
+        assert_eq!(decimal(0, 2).to_string(), "0.00");
+        assert_eq!(decimal(-1, 2).to_string(), "-0.01");
+    }
+
+    #[test]
     fn ticks_are_exact_or_absent() {
         let number = Fixed::parse(b"12.5").unwrap();
         assert_eq!(number.ticks(1), Some(125));
