@@ -254,11 +254,13 @@ fn prices_too_far_apart_for_one_scale_are_refused_however_far() {
 #[test]
 fn a_level_that_cannot_be_held_is_refused_among_hundreds_that_can() {
     let level = |price, size| PackedLevel::from_parts(Side::Bid, price, size);
-    let huge = (i64::MAX, 0);
+    // Wraps around to zero when it is brought to another scale.
+    let huge = (1 << 62, 0);
     for (bad, expected) in [
         (level((7, 2), (-1, 3)), BookError::NegativeSize { size: number("-0.001") }),
         (level(huge, (1, 3)), BookError::PriceOutOfRange { price: level(huge, (1, 3)).price() }),
         (level((7, 2), huge), BookError::SizeOutOfRange { size: level(huge, (1, 3)).price() }),
+        (level(huge, huge), BookError::PriceOutOfRange { price: level(huge, (1, 3)).price() }),
     ] {
         let mut levels: Vec<_> = (0..300).map(|i| level((10_001 + i, 2), (1_001, 3))).collect();
         levels[200] = bad;
