@@ -31,6 +31,17 @@ fn failures(outputs: Vec<Output>) -> Vec<AuthenticationFailure> {
     events_of(outputs).into_iter().filter_map(failure).collect()
 }
 
+/// A session that was refused its first requests, and has made them again with fresh tokens.
+fn refused_once(config: SessionConfig) -> Harness {
+    let mut harness = Harness::new(config);
+    harness.open();
+    harness.drain();
+    harness.error(REFUSAL);
+    harness.error(REFUSAL);
+    assert_eq!(asked(&harness.drain()), both(true));
+    harness
+}
+
 #[test]
 fn every_request_asks_for_a_token_of_its_own() {
     let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
@@ -76,12 +87,7 @@ fn a_refused_token_is_tried_afresh_once_then_left_out_and_nothing_loops() {
 
 #[test]
 fn a_fresh_token_that_is_taken_ends_it() {
-    let mut harness = Harness::new(signed(&[BTC]));
-    harness.open();
-    harness.drain();
-    harness.error(REFUSAL);
-    harness.error(REFUSAL);
-    assert_eq!(asked(&harness.drain()), both(true));
+    let mut harness = refused_once(signed(&[BTC]));
     harness.sync_all();
     assert_eq!(failures(harness.drain()), []);
     harness.assert_live(BTC, "100 1 / 101 2");
@@ -90,13 +96,7 @@ fn a_fresh_token_that_is_taken_ends_it() {
 #[test]
 fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_sent() {
     let config = SessionConfig { retry_without_token: false, ..signed(&[BTC]) };
-    let mut harness = Harness::new(config);
-    harness.open();
-    harness.drain();
-    for _ in 0..2 {
-        harness.error(REFUSAL);
-    }
-    assert_eq!(asked(&harness.drain()), both(true));
+    let mut harness = refused_once(config);
     let mut told = Vec::new();
     for _ in 0..20 {
         harness.error(REFUSAL);
@@ -185,12 +185,7 @@ fn a_venue_that_says_no_once_and_falls_silent_gets_no_token_on_the_next_connecti
 
 #[test]
 fn after_a_long_time_live_a_refusal_is_retried_once_more() {
-    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
-    harness.open();
-    harness.drain();
-    harness.error(REFUSAL);
-    harness.error(REFUSAL);
-    harness.drain();
+    let mut harness = refused_once(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
     harness.sync_all();
     for _ in 0..3 {
         harness.advance_beating(30);
@@ -206,12 +201,7 @@ fn after_a_long_time_live_a_refusal_is_retried_once_more() {
 
 #[test]
 fn soon_after_a_retry_a_refusal_leaves_the_token_out_though_books_came() {
-    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
-    harness.open();
-    harness.drain();
-    harness.error(REFUSAL);
-    harness.error(REFUSAL);
-    assert_eq!(asked(&harness.drain()), both(true));
+    let mut harness = refused_once(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
     harness.sync_all();
     harness.lose_frames(1);
     harness.heartbeat();
