@@ -32,7 +32,7 @@ use super::window::{MAX_SLOTS, MIN_SLOTS, Window};
 /// How many of the best levels the window is to hold: all but one in fifty changes fall there. A
 /// quarter of them would be enough for five in six, and a change elsewhere costs three times as
 /// much.
-const WINDOW_LEVELS: usize = 4096;
+const WINDOW_LEVELS: usize = 4_096;
 
 /// The most slots of the window for each level of the side, which bounds its memory: a quarter of
 /// a byte each, beside the sizes of those in use.

@@ -19,7 +19,8 @@
 //! many times more slots than levels, a quarter of a byte each. Longer pages would cost more where
 //! every level stands in a page of its own, and the first snapshot most of all, which takes them
 //! all from memory never used before. When pages run out, those that have lost their levels are
-//! taken back first: a window that wanders with the market takes no more memory for it.
+//! taken back first, so that a window that wanders with the market takes no more memory for it. If
+//! they are few, a quarter is added: a change in the window allocates at no other time.
 //!
 //! One bit a page says which have sizes, so that a search leaves out the others. Bits that said
 //! which hold a level would have to be kept with every change, for searches that are rare.
@@ -31,6 +32,9 @@ const BITS: usize = 64;
 
 /// How many slots have their sizes in one place: two cache lines.
 const PAGE_LEN: usize = 16;
+
+/// The fewest slots: one word of the bits of pages, full.
+pub(super) const MIN_SLOTS: usize = BITS * PAGE_LEN;
 
 /// The most slots.
 pub(super) const MAX_SLOTS: usize = PAGE_LEN * MAX_PLACES;
@@ -50,9 +54,6 @@ const PAGE_GROWTH: usize = 4;
 
 /// When pages run out, none are added if one part in so many of them turn out to be empty.
 const MIN_RECLAIMED: usize = 8;
-
-/// The fewest slots: one word of the bits of pages, full.
-pub(super) const MIN_SLOTS: usize = BITS * PAGE_LEN;
 
 /// A run of keys, each with a size; zero is no level.
 #[derive(Clone, Debug)]
@@ -84,7 +85,7 @@ pub(super) struct Window {
 struct Page {
     /// Where its sizes lie.
     place: u16,
-    /// A bit for each slot that holds a level. Half of them are never used.
+    /// A bit for each slot that holds a level.
     occupied: u16,
 }
 

@@ -360,8 +360,7 @@ impl Intro {
         let price_at = text.len() - rest.len() + event_time.len() + TIME_TO_PRICE.len();
         let intro = Self::between(text, at, price_at, side)?;
         // Up to the price there are the first vector of the time and the last three of the intro.
-        let begins = |text: &[u8]| Some(vector_at::<LANES>(text.first_chunk()?, 0));
-        let same_time = begins(rest)?.simd_eq(begins(event_time)?);
+        let same_time = first_vector(rest)?.simd_eq(first_vector(event_time)?);
         let lasts = intro.last.iter().zip(&self.last).skip(1);
         let same = lasts.fold(same_time, |same, (one, other)| same & one.simd_eq(*other));
         same.all().then_some(intro)
@@ -430,8 +429,14 @@ pub(super) fn take_text<const VECTORS: usize>(text: &[u8]) -> Option<(&[u8], &[u
 #[inline(always)]
 fn key_of(text: &[u8], len: usize) -> Option<ProductKey> {
     let beyond = LANES.checked_sub(len)?;
-    let name = vector_at(text.first_chunk::<LANES>()?, 0) & !last_lanes(beyond as u32);
+    let name = first_vector(text)? & !last_lanes(beyond as u32);
     Some(ProductKey::new(name.to_array()))
+}
+
+/// Returns the sixteen bytes that a text begins with.
+#[inline(always)]
+fn first_vector(text: &[u8]) -> Option<u8x16> {
+    Some(vector_at::<LANES>(text.first_chunk()?, 0))
 }
 
 /// Reads a whole number of at most 19 digits, as JSON writes it.
