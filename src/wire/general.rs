@@ -15,9 +15,11 @@ use super::frame::Frame;
 /// How deeply a frame may nest. The venue's nest five deep.
 pub const MAX_DEPTH: usize = 16;
 
-/// Frames up to this length leave their memory behind for the next; of larger ones (snapshots)
-/// it is returned, so that a hundred connections do not each sit on 20 MB between resyncs.
-const MAX_RETAINED_LEN: usize = 1 << 20;
+/// Frames up to this length leave their memory behind for the next: every update does, of which
+/// the largest in a recording of 420,000 changes had 88 kB. Of larger frames (snapshots) it is
+/// returned, so that a hundred connections do not each sit on five times the largest snapshot
+/// that ever came damaged.
+const MAX_RETAINED_LEN: usize = 1 << 17;
 
 /// The tape of a frame of [`MAX_RETAINED_LEN`] bytes in the venue's shape is shorter than this.
 const MAX_RETAINED_NODES: usize = MAX_RETAINED_LEN / 8;
@@ -262,8 +264,8 @@ mod tests {
         assert!((100..1_000).contains(&tape), "{tape}");
         assert_eq!(read(&frame(0, 0)), (input, tape), "a shorter frame needs no other");
 
-        // Larger than a megabyte.
-        let large = frame(200_000, 2_000_000);
+        // As large as a snapshot.
+        let large = frame(20_000, 200_000);
         let (input, tape) = read(&large);
         assert!(input >= large.len(), "kept until the next frame");
         assert_eq!(tape, 0);

@@ -60,6 +60,8 @@ impl Stage {
                 seed,
                 products: specs(),
                 truth_frames_max: TRUTH_FRAMES,
+                // Whole books are compared at rests, when they are the present ones.
+                truth_changes_max: 0,
                 ..ExchangeConfig::default()
             },
             ..ServerConfig::default()
