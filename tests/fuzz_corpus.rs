@@ -2,7 +2,8 @@
 //!
 //! The bodies of the fuzz targets are those of the package `fuzz`, which libFuzzer drives for hours
 //! (`fuzz/run.sh`). Here any toolchain runs them, and a seed decides what is random:
-//! `FUZZ_RUNS=100000` runs so many changed inputs of each target, `FUZZ_SEED=7` starts at that one.
+//! `FUZZ_RUNS=100000` runs so many changed inputs of each target, `FUZZ_SECONDS=20` as many as so
+//! many seconds allow, and `FUZZ_SEED=7` starts at that one.
 
 // A library there, whose doors are public; a part of this test here.
 #[allow(unreachable_pub)]
@@ -11,6 +12,7 @@ mod fuzz;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
@@ -51,13 +53,27 @@ fn run_corpus(target: &str, mut body: impl FnMut(&[u8])) {
         body(&input);
         kept.push(input.clone());
     }
-    let number = |name| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let first = number("FUZZ_SEED").unwrap_or(0);
-    for seed in first..first + number("FUZZ_RUNS").unwrap_or(RUNS_DEFAULT) {
+    let (is_over, mut runs) = (stopwatch(), 0);
+    while !is_over(runs) {
+        let seed = first + runs;
         let input = changed(&kept, &mut Rng::with_seed(seed));
         let _told = Told(&format!("that of {target} with FUZZ_SEED={seed} FUZZ_RUNS=1"), &input);
         body(&input);
+        runs += 1;
     }
+    println!("{target}: {runs} changed inputs");
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// Returns what says, after so many runs, whether they are enough.
+fn stopwatch() -> impl Fn(u64) -> bool {
+    let runs = number("FUZZ_RUNS").unwrap_or(RUNS_DEFAULT);
+    let ends = number("FUZZ_SECONDS").map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    move |done| ends.map_or(done >= runs, |ends| Instant::now() >= ends)
 }
 
 /// Makes an input of one that is kept, and of pieces of the others.
