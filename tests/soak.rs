@@ -27,7 +27,8 @@ fn faults_of_seconds_are_healed_and_everything_shown_is_true() {
     assert_eq!((&report["type"], figure("seed")), (&"soak".into(), 3));
     assert_eq!((figure("products"), figure("live")), (18, 18));
     assert_eq!((figure("rests"), figure("books_compared")), (2, 36));
-    for name in ["frames", "faults", "resyncs", "bbos_checked", "reader_samples_checked"] {
+    for name in ["frames", "faults", "resyncs", "bbos_checked", "reader_samples_checked", "held_kb"]
+    {
         assert!(figure(name) > 0, "{name} in {line}");
     }
     assert!(report["uptime_s"].as_f64().unwrap() >= 7.2);

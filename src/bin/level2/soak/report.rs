@@ -8,12 +8,15 @@ use hdrhistogram::Histogram;
 
 use super::counters::Counters;
 use super::tally::Tally;
-use super::vitals::{Samples, open_descriptors, processor_seconds, resident_kb};
+use super::vitals::{Samples, held_kb, open_descriptors, processor_seconds, resident_kb};
 
 /// What the process used, seen over the whole run.
 #[derive(Debug)]
 pub(super) struct Usage {
-    pub(super) memory: Samples,
+    /// What is held on the heap, in kB.
+    pub(super) held: Samples,
+    /// Resident memory in kB.
+    pub(super) resident: Samples,
     /// Descriptors at the first rest, when every connection was open.
     pub(super) descriptors_first: Option<u64>,
     pub(super) descriptors_max: Option<u64>,
@@ -31,7 +34,7 @@ pub(super) struct Report<'a> {
 }
 
 /// The figures that a line for people has, of all those of a report.
-const LINE_KEYS: [&str; 12] = [
+const LINE_KEYS: [&str; 13] = [
     "frames",
     "levels",
     "faults",
@@ -42,6 +45,7 @@ const LINE_KEYS: [&str; 12] = [
     "heal_p50_ms",
     "heal_p99_ms",
     "latency_p99_us",
+    "held_kb",
     "resident_kb",
     "descriptors",
 ];
@@ -129,13 +133,17 @@ impl Report<'_> {
         ]
     }
 
-    fn used(&self) -> [(&'static str, String); 6] {
+    fn used(&self) -> [(&'static str, String); 8] {
         let usage = self.usage;
-        let slope = usage.memory.slope_of_second_half();
+        let slope = |samples: &Samples| {
+            json(samples.slope_of_second_half().map(|(slope, _)| slope.round() as i64))
+        };
         let cpu = processor_seconds().map(|seconds| seconds / self.uptime.as_secs_f64() * 100.0);
         [
+            ("held_kb", held_kb().to_string()),
+            ("held_slope_kb_per_hour", slope(&usage.held)),
             ("resident_kb", json(resident_kb())),
-            ("resident_slope_kb_per_hour", json(slope.map(|(slope, _)| slope.round() as i64))),
+            ("resident_slope_kb_per_hour", slope(&usage.resident)),
             ("descriptors", json(open_descriptors())),
             ("descriptors_first", json(usage.descriptors_first)),
             ("descriptors_max", json(usage.descriptors_max)),

@@ -17,7 +17,7 @@ use super::readers::HotReaders;
 use super::report::{Report, Usage};
 use super::stage::{IDLE_TIMEOUT, PRODUCTS, Stage};
 use super::tally::Tally;
-use super::vitals::{Samples, open_descriptors, resident_kb};
+use super::vitals::{Samples, held_kb, open_descriptors, resident_kb};
 use crate::failure::Failure;
 
 /// How long all books may take to be live again once nothing fails any more: to notice silence,
@@ -40,9 +40,11 @@ const RESET_ECHO: Duration = Duration::from_secs(2);
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The most by which resident memory may rise in an hour, over the second half of a run that is
-/// long enough to tell.
-const SLOPE_KB_PER_HOUR_MAX: f64 = 2_048.0;
+/// The most by which what is held on the heap, and resident memory, may rise in an hour, over the
+/// second half of a run that is long enough to tell. What is held is some 10 MB, and a tenth of
+/// that comes and goes with the frames on their way; what the allocator keeps wanders more.
+const HELD_SLOPE_KB_PER_HOUR_MAX: f64 = 512.0;
+const RESIDENT_SLOPE_KB_PER_HOUR_MAX: f64 = 2_048.0;
 const SLOPE_SPAN_MIN: Duration = Duration::from_secs(25 * 60);
 
 /// Of so many best bids and asks one may be impossible to look up, and a few in any case: those of
@@ -111,7 +113,12 @@ impl Run {
             ends: now + length,
             act: Act::Resting { since: now, settled_at: now },
             tally: Tally::new(),
-            usage: Usage { memory: Samples::new(), descriptors_first: None, descriptors_max: None },
+            usage: Usage {
+                held: Samples::new(),
+                resident: Samples::new(),
+                descriptors_first: None,
+                descriptors_max: None,
+            },
             counters: counters(&stage),
             next_second: now + SECOND,
             last_reset: None,
@@ -156,15 +163,22 @@ impl Run {
 
     /// Says whether the process has used ever more.
     pub(super) fn judge_usage(&self) -> Result<(), String> {
-        match self.usage.memory.slope_of_second_half() {
-            Some((slope, span)) if span >= SLOPE_SPAN_MIN && slope > SLOPE_KB_PER_HOUR_MAX => {
-                Err(format!(
-                    "resident memory rises by {slope:.0} kB an hour over the last {span:.0?}, \
-                     more than {SLOPE_KB_PER_HOUR_MAX}"
-                ))
+        for (what, samples, most) in [
+            ("what is held on the heap", &self.usage.held, HELD_SLOPE_KB_PER_HOUR_MAX),
+            ("resident memory", &self.usage.resident, RESIDENT_SLOPE_KB_PER_HOUR_MAX),
+        ] {
+            let slope = samples.slope_of_second_half();
+            let Some((slope, span)) = slope.filter(|(_, span)| *span >= SLOPE_SPAN_MIN) else {
+                continue;
+            };
+            if slope > most {
+                return Err(format!(
+                    "{what} rises by {slope:.0} kB an hour over the last {span:.0?}, more than \
+                     {most}"
+                ));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     pub(super) fn report(&self) -> Report<'_> {
@@ -294,8 +308,9 @@ impl Run {
     }
 
     fn sample_usage(&mut self, now: Instant) {
+        self.usage.held.push(now - self.started, held_kb());
         if let Some(resident) = resident_kb() {
-            self.usage.memory.push(now - self.started, resident);
+            self.usage.resident.push(now - self.started, resident);
         }
         self.usage.descriptors_max = self.usage.descriptors_max.max(open_descriptors());
     }
