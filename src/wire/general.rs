@@ -15,11 +15,10 @@ use super::frame::Frame;
 /// How deeply a frame may nest. The venue's nest five deep.
 pub const MAX_DEPTH: usize = 16;
 
-/// Frames up to this length leave their memory behind for the next: every update does, of which
-/// the largest in a recording of 420,000 changes had 88 kB. Of larger frames (snapshots) it is
-/// returned, so that a hundred connections do not each sit on five times the largest snapshot
-/// that ever came damaged.
-const MAX_RETAINED_LEN: usize = 1 << 17;
+/// Frames up to this length, some 300 changes, leave their memory behind for the next. Larger ones
+/// are rare, snapshots above all: of them it is returned, so that a hundred connections do not each
+/// sit on six times the largest snapshot that ever came damaged.
+const MAX_RETAINED_LEN: usize = 1 << 15;
 
 /// The tape of a frame of [`MAX_RETAINED_LEN`] bytes in the venue's shape is shorter than this.
 const MAX_RETAINED_NODES: usize = MAX_RETAINED_LEN / 8;
