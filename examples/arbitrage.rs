@@ -1,5 +1,6 @@
 //! A watcher of ten products: five coins, each quoted in two currencies of one value. Of each
-//! product only the newest change waits, so however long a look takes, it is never at old prices.
+//! product only the newest change waits, so however long a look takes, the next is at new prices:
+//! the books are kept on another thread meanwhile, for the runtime has two.
 //!
 //! Runs against a simulated exchange: `cargo run --features sim --example arbitrage`.
 
@@ -20,7 +21,7 @@ fn edge(buy: &Bbo, sell: &Bbo) -> Option<Decimal> {
     Some(sell.bid?.price - buy.ask?.price)
 }
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let products = COINS.map(|coin| QUOTES.map(|quote| format!("{coin}-{quote}"))).concat();
     let market = |name: &String| ProductSpec::new(name, 2, 4, 1_000_000).levels(50);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use level2::books::{Books, BooksConfig};
 use level2::sim::{Server, ServerConfig};
-use level2::{Bbo, Depth as _};
+use level2::{Bbo, Book, Depth as _};
 use rust_decimal::Decimal;
 
 const PRODUCT: &str = "BTC-USD";
@@ -22,15 +22,16 @@ struct Quote {
     ask: Decimal,
 }
 
-/// Two basis points on either side of the microprice, and never through the touch.
-fn quote(books: &Books, best: &Bbo) -> Result<Option<Quote>, Box<dyn Error>> {
-    let (Some(bid), Some(ask)) = (best.bid, best.ask) else { return Ok(None) };
-    let Some(fair) = books.read(PRODUCT, |book| book.microprice())?? else { return Ok(None) };
+/// Two basis points on either side of the microprice, and never through the touch: both are of one
+/// book. None for a book that no quote can be made of.
+fn quote(book: &Book, best: &Bbo) -> Option<Quote> {
+    let (bid, ask) = (best.bid?, best.ask?);
+    let fair = book.microprice().ok()??;
     let half_spread = fair * Decimal::new(2, 4);
-    Ok(Some(Quote {
+    Some(Quote {
         bid: (fair - half_spread).min(bid.price).round_dp(2),
         ask: (fair + half_spread).max(ask.price).round_dp(2),
-    }))
+    })
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // Also woken by a loss, with `None`: nothing rests on a book that may be wrong.
         let wanted = match tokio::time::timeout(Duration::from_secs(5), best.changed()).await?? {
             // Lost between the wake and the look at the book: the next wake says so.
-            Some(bbo) => quote(&books, &bbo).unwrap_or(None),
+            Some(_) => books.read_at(PRODUCT, quote).unwrap_or(None),
             None => None,
         };
         if wanted == resting {

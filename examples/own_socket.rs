@@ -4,6 +4,7 @@
 //! Runs against a simulated exchange: `cargo run --features sim --example own_socket`.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,11 @@ fn dial(address: &str) -> Result<WebSocket<TcpStream>, Box<dyn Error>> {
     Ok(socket)
 }
 
+/// Whether a read has given up because nothing came in time. Systems tell it in two ways.
+fn is_nothing_yet(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     // The exchange needs a runtime; the socket below does not.
     let exchange = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -30,8 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let config = SessionConfig::new(["BTC-USD".parse()?]);
     let mut session = Session::new(config, Instant::now());
-    let mut socket = None;
+    let (mut socket, mut failed) = (None, None::<tungstenite::Error>);
     while session.stats().frames < FRAMES {
+        if let Some(error) = failed.take() {
+            socket = None;
+            let reason = Disconnect::Transport(error.to_string().into());
+            session.handle(Instant::now(), Input::Closed(reason));
+        }
         match session.poll(Instant::now()) {
             Output::Connect => match dial(&address) {
                 Ok(open) => {
@@ -46,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             Output::Disconnect => socket = None,
             Output::Send(request) => {
                 if let Some(socket) = &mut socket {
-                    socket.send(Message::text(request.encode(None)))?;
+                    let sent = socket.send(Message::text(request.encode(None)));
+                    failed = sent.err();
                 }
             }
             Output::Event(Event::Updated { .. }) => {}
@@ -56,15 +68,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                     session.handle(Instant::now(), Input::Message(text.as_bytes()));
                 }
                 Some(Ok(_)) => {}
-                // Nothing came in time.
-                Some(Err(tungstenite::Error::Io(error))) if error.raw_os_error().is_some() => {
+                Some(Err(tungstenite::Error::Io(error))) if is_nothing_yet(error.kind()) => {
                     session.handle(Instant::now(), Input::Timeout);
                 }
-                Some(Err(error)) => {
-                    socket = None;
-                    let reason = Disconnect::Transport(error.to_string().into());
-                    session.handle(Instant::now(), Input::Closed(reason));
-                }
+                Some(Err(error)) => failed = Some(error),
                 None => {
                     std::thread::sleep(Duration::from_millis(20));
                     session.handle(Instant::now(), Input::Timeout);

@@ -14,7 +14,7 @@
 //!    bid and ask back from every reader before anything else happens.
 //! 2. **It heals alone**, within the venue's limits, and ends in a fresh snapshot.
 //! 3. **Exact.** Prices and sizes are decimals; what the venue sent is what you read.
-//! 4. **Fast enough to forget about.** Nothing is copied into messages or queues, nothing is
+//! 4. **Fast enough to forget about.** No queue lies between the socket and the book, nothing is
 //!    allocated for a warm update, and the best bid and ask are readable without a lock.
 //! 5. **Yours to embed.** The core has no socket, clock, thread or runtime. Let `Books` drive it
 //!    in the background, pull a tokio `Feed`, or hand in frames yourself ([`session`]).

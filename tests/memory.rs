@@ -69,9 +69,10 @@ fn books_cost_a_bounded_number_of_bytes() {
     const BUDGET: usize = 512 << 20;
 
     for gap in [1, 25, 80, 150, 2_000] {
-        assert!(bytes_of(1_500, gap) * PRODUCTS <= BUDGET, "{gap}");
-        // Small books have the smallest window there is; large ones the largest.
-        assert!(bytes_of(100, gap) <= 128 << 10, "{gap}");
-        assert!(bytes_of(22_500, gap) <= 4 << 20, "{gap}");
+        for (levels_per_side, bytes_per_level) in [(100, 190), (1_500, 180), (22_500, 75)] {
+            let bytes = bytes_of(levels_per_side, gap);
+            assert!(bytes <= 2 * levels_per_side * bytes_per_level, "{levels_per_side} {gap}");
+            assert!(levels_per_side != 1_500 || bytes * PRODUCTS <= BUDGET, "{gap}");
+        }
     }
 }

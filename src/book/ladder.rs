@@ -18,9 +18,9 @@
 //!
 //! Its capacity is chosen at a snapshot, and when the book has grown fourfold since: enough for
 //! the best [`WINDOW_LEVELS`] levels, but no more than [`MAX_SLOTS_PER_LEVEL`] slots for each level
-//! of the side. `tests/memory.rs` holds what that comes to: at most 200 bytes a level in a book of
-//! 3,000, so that 800 of them fit in 512 MiB, and at most 75 in one of 45,000. `benches/book.rs`
-//! shows what it buys.
+//! of the side. `tests/memory.rs` holds what that comes to: at most 190 bytes a level in a book of
+//! 200, 180 in one of 3,000, so that 800 of them fit in 512 MiB, and 75 in one of 45,000.
+//! `benches/book.rs` shows what it buys.
 
 use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;

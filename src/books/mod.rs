@@ -88,6 +88,10 @@ struct OwnThread {
 impl Books {
     /// Starts to keep books on the caller's tokio runtime, which needs I/O and time enabled.
     ///
+    /// On a runtime of one thread, whatever the caller computes between two awaits holds them up:
+    /// no frame is read meanwhile, and readers keep what they have. For work that takes long there
+    /// are runtimes of several threads, and [`Books::connect_blocking`].
+    ///
     /// Does not wait for the venue: the books are there when [`Books::synced`] says so.
     ///
     /// # Errors
