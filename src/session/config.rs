@@ -107,8 +107,10 @@ pub struct SessionConfig {
 
     /// After being turned away this many times in a row the session gives up: by a close code
     /// that says that the client is at fault (1008, 1009, 4000 and above), an HTTP status that
-    /// says so, or a certificate that is not accepted. Between such dials it always waits long,
-    /// from half of [`backoff_max`](Self::backoff_max) up. The default is `None`: never.
+    /// says so (300 to 499), a certificate that is not accepted, or, from the third in a row on, a
+    /// message that is too large for this client. Between such dials it always waits long, from
+    /// half of [`backoff_max`](Self::backoff_max) up, or as long as a `Retry-After` says. The
+    /// default is `None`: never.
     pub max_turned_away: Option<NonZeroU32>,
 
     /// The most products a session may hold. The default is 1,000.

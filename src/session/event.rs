@@ -63,7 +63,7 @@ pub enum Event {
     },
     /// The venue refuses a request.
     Refused {
-        /// Why, in the venue's words.
+        /// Why, in the venue's words: the first kibibyte of them.
         message: Box<str>,
     },
     /// A snapshot was asked for and is awaited.

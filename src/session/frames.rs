@@ -309,6 +309,8 @@ fn apply<'f>(
             replace_book(&mut subscription.book, update, max_levels, touched)?;
             subscription.stage = Stage::Live;
             subscription.is_ended_earlier = false;
+            subscription.is_unlisted = false;
+            subscription.has_own_stream |= update.product_id() == subscription.wire_name.as_str();
             touched.is_replaced = true;
             log.forget(touched.index);
         }

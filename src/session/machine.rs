@@ -18,6 +18,9 @@ use crate::wire::{ProductId, TimeReader};
 /// beyond it the newest are thrown away and counted ([`Event::Missed`]).
 pub const MAX_PENDING_EVENTS: usize = 16_384;
 
+/// After so many messages in a row that are too large, dials wait long.
+const MIN_TOO_LARGE_SLOW: u32 = 3;
+
 /// The longest that a caller is told to wait when nothing is planned.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
@@ -71,6 +74,8 @@ pub(super) struct Machine {
     pub(super) tokens: Tokens,
     /// Names that the venue still has to be told to end.
     pub(super) leaving: Vec<ProductId>,
+    /// Whether a product that this connection was asked for has been given up on it.
+    pub(super) has_left_any: bool,
     /// How many requests were sent on this connection, and how many of them were answered.
     pub(super) requests_sent: u64,
     pub(super) requests_answered: u64,
@@ -96,6 +101,8 @@ pub(super) struct Machine {
     failed_dials: u32,
     /// How often in a row the venue has turned this client away.
     turned_away: u32,
+    /// How many connections in a row ended with a message that is too large.
+    too_large: u32,
     /// Whether a dial was made soon since the connection was last live for long.
     was_soon: bool,
 }
@@ -134,6 +141,7 @@ impl Machine {
             wants_heartbeats: false,
             tokens: Tokens::default(),
             leaving: Vec::new(),
+            has_left_any: false,
             requests_sent: 0,
             requests_answered: 0,
             changes: ChangeLog::default(),
@@ -148,6 +156,7 @@ impl Machine {
             last_dial: None,
             failed_dials: 0,
             turned_away: 0,
+            too_large: 0,
             was_soon: false,
             config,
         };
@@ -211,6 +220,7 @@ impl Machine {
         }
         self.link = Link::Open { idle_at: now + self.config.idle_timeout };
         self.failed_dials = 0;
+        self.rate.release();
         self.connection += u64::from(std::mem::replace(&mut self.has_opened, true));
         self.tracker = SequenceTracker::new();
         self.push(Event::Connected);
@@ -219,6 +229,7 @@ impl Machine {
             subscription.tracker = SequenceTracker::new();
             subscription.tries = 0;
             subscription.refusals = 0;
+            subscription.is_unlisted = false;
             subscription.asked_in = None;
             subscription.is_ended_earlier = false;
             subscription.is_fresh = true;
@@ -229,6 +240,7 @@ impl Machine {
             };
         }
         self.leaving.clear();
+        self.has_left_any = false;
         self.requests_sent = 0;
         self.requests_answered = 0;
         self.wants_heartbeats = !is_passive;
@@ -261,7 +273,8 @@ impl Machine {
             return;
         }
         self.lose_all(now, Cause::Closed);
-        self.must_disconnect = matches!(self.link, Link::Dialing { .. } | Link::Open { .. });
+        // One that was given up and not yet left is to be left all the same.
+        self.must_disconnect |= matches!(self.link, Link::Dialing { .. } | Link::Open { .. });
         self.link = Link::Ended;
         self.push(Event::Disconnected { reason: Disconnect::ByCaller });
     }
@@ -415,18 +428,18 @@ impl Machine {
         }
         let is_refused = cause == Cause::Refused;
         let is_exhausted = !is_refused && subscription.tries >= config.max_resubscribes;
+        subscription.is_unlisted |= is_refused;
         // One that the venue has said not to have is not worth the others' connection.
-        let is_known = subscription.refusals == 0;
-        if is_exhausted && is_known && !subscription.has_cost_connection {
-            subscription.has_cost_connection = true;
+        if is_exhausted && subscription.may_cost_connection(now) {
+            subscription.cost_connection(now);
             self.disconnect(now, Disconnect::ForResync(cause), cause);
             return;
         }
         let mut interval = config.resubscribe_interval;
         if is_refused || is_exhausted {
             // A product that the venue does not know, or that not even a new connection has
-            // healed, must not cost the others theirs: it is asked for ever more seldom. Refusals
-            // are counted apart, and such an answer settles the tries before it.
+            // healed, must not cost the others theirs for now: it is asked for ever more seldom.
+            // Refusals are counted apart, and such an answer settles the tries before it.
             let factor = 1u32.checked_shl(subscription.refusals).unwrap_or(u32::MAX);
             interval = interval.saturating_mul(factor).min(config.backoff_max);
             subscription.refusals = subscription.refusals.saturating_add(1);
@@ -445,7 +458,10 @@ impl Machine {
     /// Gives up the connection or the dial, and plans the next.
     fn disconnect(&mut self, now: Instant, reason: Disconnect, cause: Cause) {
         let was_dialing = matches!(self.link, Link::Dialing { .. });
-        let redial = Redial::after(&reason);
+        let was_healthy =
+            self.live_since.is_some_and(|since| since + self.config.healthy_after <= now);
+        let redial = self.redial_after(&reason, was_healthy);
+        let is_turned_away = redial == Redial::Slow || Redial::finds_fault(&reason);
         self.lose_all(now, cause);
         self.must_disconnect = true;
         self.push(Event::Disconnected { reason });
@@ -461,12 +477,12 @@ impl Machine {
         if !was_dialing {
             self.end_tokens(live_since.is_some());
         }
-        if live_since.is_some_and(|since| since + self.config.healthy_after <= now) {
+        if was_healthy {
             self.backoff.reset();
             self.turned_away = 0;
             self.was_soon = false;
         }
-        self.turned_away = if redial == Redial::Slow { self.turned_away + 1 } else { 0 };
+        self.turned_away = if is_turned_away { self.turned_away + 1 } else { 0 };
         if self.config.max_turned_away.is_some_and(|max| self.turned_away >= max.get()) {
             self.link = Link::Ended;
             self.push(Event::TurnedAway { times: self.turned_away });
@@ -475,6 +491,18 @@ impl Machine {
         let wait = self.wait_before_dial(redial, live_since.is_some());
         let earliest = self.last_dial.map_or(now, |last| last + MIN_DIAL_INTERVAL);
         self.link = Link::Down { dial_at: earliest.max(now + wait) };
+    }
+
+    /// Returns how soon to dial again. A message that is too large is most likely a snapshot, and
+    /// will come again.
+    fn redial_after(&mut self, reason: &Disconnect, was_healthy: bool) -> Redial {
+        let is_too_large = matches!(reason, Disconnect::MessageTooLarge { .. });
+        let before = if was_healthy { 0 } else { self.too_large };
+        self.too_large = if is_too_large { before.saturating_add(1) } else { 0 };
+        if self.too_large >= MIN_TOO_LARGE_SLOW {
+            return Redial::Slow;
+        }
+        Redial::after(reason)
     }
 
     /// Draws the wait before the next dial.
@@ -500,10 +528,15 @@ impl Machine {
         }
         for index in 0..self.subscriptions.len() {
             let subscription = self.subscriptions.at_mut(index);
-            if !matches!(subscription.status, Status::Lost(_)) {
-                subscription.lose(now, cause, self.config.healthy_after);
-                self.push_each(index, |product| Event::Lost { product, cause });
+            if matches!(subscription.status, Status::Lost(_)) {
+                // Told already. A snapshot in the first half of a frame may have come since.
+                if subscription.is_live() {
+                    subscription.drop_book();
+                }
+                continue;
             }
+            subscription.lose(now, cause, self.config.healthy_after);
+            self.push_each(index, |product| Event::Lost { product, cause });
         }
         self.product_timer = None;
         self.has_requests = self.wants_heartbeats || !self.leaving.is_empty();

@@ -80,6 +80,7 @@ impl Machine {
             let mut subscription = self.subscriptions.remove(index);
             if self.is_open() && subscription.asked_in.is_some() {
                 self.leaving.push(subscription.wire_name);
+                self.has_left_any = true;
                 self.has_requests = true;
             }
             subscription.names.remove(position).publisher
@@ -153,7 +154,7 @@ impl Machine {
                 continue;
             }
             match usdc_alias(subscription.wire_name.as_str())
-                .filter(|alias| is_listed(alias.as_str()))
+                .filter(|alias| is_listed(alias.as_str()) && !self.are_apart(index, alias))
             {
                 // What has this place next is looked at next: this one under its new name, which is
                 // listed, or the one after it, if a merge has taken this one away.
@@ -221,8 +222,10 @@ impl Machine {
             && let Some(index) = self.subscriptions.find(&format!("{product}C"))
             && usdc_alias(self.subscriptions.at(index).wire_name.as_str()).is_some()
             && matches!(self.subscriptions.at(index).stage, Stage::Awaiting { .. })
-            // An update may be the last of a stream of that name which was ended.
+            // An update may be the last of a stream of that name which was ended, and so may a
+            // snapshot where any was.
             && matches!(update.kind(), Ok(UpdateKind::Snapshot))
+            && !self.has_left_any
         {
             self.adopt_alias(index, id);
             return Some(index);
@@ -232,6 +235,14 @@ impl Machine {
         }
         self.subscribe(now, id).ok()?;
         self.subscriptions.find(product)
+    }
+
+    /// Returns whether a product is known to be another than the one of this name: that one was
+    /// asked for too, and a snapshot has come under each name.
+    fn are_apart(&self, index: usize, alias: &ProductId) -> bool {
+        let other = self.subscriptions.find(alias.as_str()).filter(|other| *other != index);
+        let has_own = |index| self.subscriptions.at(index).has_own_stream;
+        has_own(index) && other.is_some_and(has_own)
     }
 
     /// Notes that the venue answers for a product under another name. Where that name was asked

@@ -30,11 +30,16 @@ impl Redial {
                 _ => Self::Normal,
             },
             Disconnect::Rejected { retry_after: Some(pause), .. } => Self::After(*pause),
-            // Moved elsewhere, not allowed, too many requests.
-            Disconnect::Rejected { status: 300..=499, .. }
-            | Disconnect::NotConnected { stage: DialStage::Certificate, .. } => Self::Slow,
+            Disconnect::NotConnected { stage: DialStage::Certificate, .. } => Self::Slow,
+            _ if Self::finds_fault(reason) => Self::Slow,
             _ => Self::Normal,
         }
+    }
+
+    /// Returns whether a dial was answered by a status that finds fault with the client: moved
+    /// elsewhere, not allowed, too many requests.
+    pub(super) const fn finds_fault(reason: &Disconnect) -> bool {
+        matches!(reason, Disconnect::Rejected { status: 300..=499, .. })
     }
 }
 
@@ -108,6 +113,11 @@ impl RequestRate {
     /// Lets no request go before a moment.
     pub(super) fn hold(&mut self, until: Instant) {
         self.held_until = self.held_until.max(Some(until));
+    }
+
+    /// Lets requests go again: what was held has ended with its connection.
+    pub(super) const fn release(&mut self) {
+        self.held_until = None;
     }
 
     /// Counts a request sent now.

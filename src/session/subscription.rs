@@ -13,6 +13,11 @@ use crate::book::{Book, Tops};
 use crate::sequence::SequenceTracker;
 use crate::wire::{ProductId, ProductKey, UnixNanos, Update};
 
+/// How long a product that was not live for long since may not cost the others their connection
+/// again: at first, and at most. Each time is twice as long as the one before.
+const MIN_COST_INTERVAL: Duration = Duration::from_secs(5 * 60);
+const MAX_COST_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// Where a subscription stands between the wish for a book and the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -73,8 +78,15 @@ pub(super) struct Subscription {
     /// How often in a row the venue did not list it, or asking for it was in vain after it had
     /// cost a connection already.
     pub(super) refusals: u32,
-    /// Whether the connection was given up for its sake since it was last live for long.
-    pub(super) has_cost_connection: bool,
+    /// Whether the venue has said not to have it, and has sent no snapshot since.
+    pub(super) is_unlisted: bool,
+    /// How often the connection was given up for its sake since it was last live for long.
+    costs: u32,
+    /// Before this moment it may not cost the connection again.
+    may_cost_at: Option<Instant>,
+    /// Whether a snapshot has come under its own name: then it is no alias of what else was asked
+    /// for.
+    pub(super) has_own_stream: bool,
     /// Which of the connection's requests asked for it last; its answer has to list it.
     pub(super) asked_in: Option<u64>,
     /// Whether its book was withdrawn because an earlier subscription had ended, and no snapshot
@@ -106,7 +118,10 @@ impl Subscription {
             last_request: None,
             tries: 0,
             refusals: 0,
-            has_cost_connection: false,
+            is_unlisted: false,
+            costs: 0,
+            may_cost_at: None,
+            has_own_stream: false,
             asked_in: None,
             is_ended_earlier: false,
             is_fresh: false,
@@ -159,16 +174,35 @@ impl Subscription {
             if self.since + healthy_after <= now {
                 self.tries = 0;
                 self.refusals = 0;
-                self.has_cost_connection = false;
+                self.costs = 0;
+                self.may_cost_at = None;
             }
         }
-        self.origin = None;
-        self.book.clear();
-        self.stage = Stage::Down;
+        self.drop_book();
         self.status = Status::Lost(cause);
         self.since = now;
         self.stats.losses += 1;
         self.stats.gaps += u64::from(cause == Cause::Gap);
+    }
+
+    /// Empties the book. Readers must have lost it before.
+    pub(super) fn drop_book(&mut self) {
+        self.origin = None;
+        self.book.clear();
+        self.stage = Stage::Down;
+    }
+
+    /// Returns whether the connection may be given up for its sake.
+    pub(super) fn may_cost_connection(&self, now: Instant) -> bool {
+        !self.is_unlisted && self.may_cost_at.is_none_or(|at| at <= now)
+    }
+
+    /// Notes that the connection is given up for its sake.
+    pub(super) fn cost_connection(&mut self, now: Instant) {
+        let factor = 1u32.checked_shl(self.costs).unwrap_or(u32::MAX);
+        let interval = MIN_COST_INTERVAL.saturating_mul(factor).min(MAX_COST_INTERVAL);
+        self.costs = self.costs.saturating_add(1);
+        self.may_cost_at = Some(now + interval);
     }
 
     pub(super) fn readable_book(&self) -> Result<&Book, NotLive> {

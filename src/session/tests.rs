@@ -969,6 +969,53 @@ fn a_book_that_no_connection_heals_costs_only_one_and_is_asked_for_ever_more_sel
 }
 
 #[test]
+fn a_venue_that_answers_no_second_request_gives_the_book_back_on_new_connections() {
+    let mut harness = Harness::live(config(&[BTC, ETH]));
+    let mut costs = Vec::new();
+    for _ in 0..5 {
+        let start = harness.now;
+        harness.advance_beating(20);
+        harness.frame(&[update(BTC, "bid 500 1")]);
+        let reconnects = harness.session.stats().reconnects;
+        while harness.session.stats().reconnects == reconnects {
+            harness.advance_beating(1);
+            assert!(harness.now < start + 7_200 * SECOND, "it is never given up");
+        }
+        costs.push((harness.now - start).as_secs());
+        harness.reconnect();
+        harness.assert_live(BTC, "100 1 / 101 2");
+    }
+    // Each wait after the first is of an interval, begun at the cost before.
+    let bounds = [20..=90, 280..=360, 580..=660, 1_180..=1_260, 2_380..=2_460];
+    let are_kept = costs.iter().zip(&bounds).all(|(cost, bound)| bound.contains(cost));
+    assert!(are_kept, "{costs:?} of {bounds:?}");
+}
+
+#[test]
+fn a_snapshot_in_the_first_half_of_a_frame_that_loses_everything_is_gone_too() {
+    let mut harness = Harness::live(config(&[BTC]));
+    harness.frame(&[update(BTC, "bid 500 1")]);
+    harness.drain();
+    harness.frame(&[snapshot(BTC, "bid 1 1, offer 2 2"), "{}".to_owned()]);
+    harness.assert_all_withdrawn();
+    assert!(!harness.session.is_synced());
+    harness.reconnect();
+    harness.assert_live(BTC, "100 1 / 101 2");
+}
+
+#[test]
+fn what_was_held_on_one_connection_is_asked_for_at_once_on_the_next() {
+    let mut harness = Harness::new(config(&[BTC]));
+    harness.open();
+    assert!(matches!(harness.session.poll(harness.now), Output::Send(_)));
+    harness.session.handle(harness.now, Input::Held(harness.now + 1_000 * SECOND));
+    harness.close_by_venue();
+    harness.advance_to_dial();
+    harness.opened();
+    assert_eq!(harness.requests(), ["subscribe level2 BTC-USD", "subscribe heartbeats"]);
+}
+
+#[test]
 fn losses_far_apart_never_cost_the_connection() {
     let mut harness = Harness::live(config(&[BTC]));
     for _ in 0..10 {
@@ -1440,14 +1487,22 @@ fn a_session_that_may_not_dial_for_ever_gives_up_and_says_so() {
     assert_eq!(harness.advance(Duration::from_secs(100_000)), []);
 }
 
+/// Syncs, and shows a gap. What is to be done about that is still to be polled.
+fn lose_a_frame(harness: &mut Harness) {
+    harness.reconnect();
+    harness.lose_frames(1);
+    harness.heartbeat();
+}
+
 #[test]
 fn closing_ends_the_session_from_every_state() {
     type Prepare = fn(&mut Harness);
-    let states: [(&str, Prepare, bool); 5] = [
+    let states: [(&str, Prepare, bool); 6] = [
         ("new", |_| {}, false),
         ("dialling", |h| drop(h.drain()), true),
         ("open", |h| h.open(), true),
         ("live", |h| h.reconnect(), true),
+        ("given up, not yet left", |h| lose_a_frame(h), true),
         ("waiting", |h| serve_briefly(h, 1), false),
     ];
     for (state, prepare, is_connected) in states {

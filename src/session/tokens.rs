@@ -14,6 +14,9 @@ use super::subscription::Stage;
 /// What the venue says when it refuses a token; also when it does not know a channel.
 const AUTHENTICATION_FAILURE: &str = "authentication failure";
 
+/// How much of the venue's words is told: events wait in queues that are bounded by their number.
+const MAX_REFUSAL_LEN: usize = 1_024;
+
 /// How requests are made on this connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Way {
@@ -65,7 +68,9 @@ impl Machine {
     pub(super) fn refused(&mut self, now: Instant, message: &str) {
         self.stats.refused += 1;
         self.count_answer();
-        self.push(Event::Refused { message: message.into() });
+        let told =
+            (0..=message.len().min(MAX_REFUSAL_LEN)).rev().find_map(|end| message.get(..end));
+        self.push(Event::Refused { message: told.unwrap_or_default().into() });
         if message.trim().eq_ignore_ascii_case(AUTHENTICATION_FAILURE) {
             self.authentication_failed(now);
         }

@@ -225,6 +225,15 @@ fn without_credentials_no_request_asks_for_a_token_and_a_failure_repeats_none() 
 }
 
 #[test]
+fn of_a_long_refusal_the_beginning_is_told() {
+    let mut harness = Harness::live(config(&[BTC]));
+    // The bound falls into the middle of a character.
+    harness.error(&format!("x{}", "é".repeat(100_000)));
+    let told = format!("x{}", "é".repeat(511));
+    assert_eq!(harness.events(), [Event::Refused { message: told.into() }]);
+}
+
+#[test]
 fn other_refusals_leave_the_tokens_alone() {
     let mut harness = Harness::new(signed(&[BTC]));
     harness.open();
