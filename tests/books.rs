@@ -383,17 +383,23 @@ async fn dropping_withdraws_every_book_and_ends_the_connections() {
 #[test]
 fn books_whose_runtime_is_gone_are_withdrawn() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (books, reader) = runtime.block_on(async {
+    let (books, mut reader) = runtime.block_on(async {
         let server = serve(exchange(1)).await;
         let books = connect(config(names(1)), &Memory::new(&server)).await;
         soon(books.synced()).await.unwrap();
-        let reader = books.bbo("P000-USD").unwrap();
-        assert!(reader.load().is_some());
+        let mut reader = books.bbo("P000-USD").unwrap();
+        assert!(soon(reader.changed()).await.unwrap().is_some());
         (books, reader)
     });
     drop(runtime);
     assert_eq!(reader.load(), None, "nobody keeps it true any more");
     assert!(books.read("P000-USD", |_| ()).is_err());
+    // Whoever waits, on whatever runtime there is, is told that nothing will come.
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let changed = std::pin::pin!(reader.changed()).poll(&mut context);
+    assert_eq!(changed, std::task::Poll::Ready(Err(Closed)));
+    let synced = std::pin::pin!(books.synced()).poll(&mut context);
+    assert_eq!(synced, std::task::Poll::Ready(Err(Closed)));
 }
 
 #[test]
@@ -466,7 +472,7 @@ impl level2::feed::Dial for Refused {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_is_told_when_the_connection_has_given_up() {
-    let mut config = config(names(1));
+    let mut config = config(names(2));
     config.feed.session.max_failed_dials = std::num::NonZeroU32::new(3);
     let books = Books::connect_with(config, || Refused).await.unwrap();
     let mut reader = books.bbo("P000-USD").unwrap();
@@ -474,11 +480,41 @@ async fn whoever_waits_is_told_when_the_connection_has_given_up() {
     assert_eq!(soon(reader.changed()).await, Err(Closed));
     assert_eq!(books.stats().session.reconnects, 2);
     // It has no place on the shard that is dead, and may be asked for anew.
-    assert!(books.unsubscribe(&name(0)));
+    assert!(books.unsubscribe(&name(0)) && books.unsubscribe(&name(1)));
     assert_eq!(books.stats().connections, 0);
+    assert_eq!(books.stats().session.reconnects, 2, "a connection is counted once");
     books.subscribe(name(0)).unwrap();
     assert_eq!(soon(books.synced()).await, Err(Closed));
     soon(books.close()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_that_is_asked_for_again_does_not_end_the_wait_for_all() {
+    let server = serve(exchange(1)).await;
+    let books = connect(config(names(2)), &Memory::new(&server)).await;
+    let unserved = name(1);
+    let renew = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(books.unsubscribe(&unserved));
+        books.subscribe(unserved.clone()).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(books.unsubscribe(&unserved));
+    };
+    let (synced, ()) = tokio::join!(soon(books.synced()), renew);
+    assert_eq!(synced, Ok(()));
+}
+
+#[test]
+fn books_with_a_thread_of_their_own_are_closed_from_any_executor() {
+    let mut config = config(names(1));
+    config.feed.url = "ws://127.0.0.1:9".to_owned();
+    let books = Books::connect_blocking(config).unwrap();
+    let mut closing = std::pin::pin!(books.close());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while closing.as_mut().poll(&mut context).is_pending() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(books.stats().open, 0);
 }
 
 #[tokio::test(start_paused = true)]

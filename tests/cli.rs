@@ -422,3 +422,16 @@ fn ctrl_c_ends_the_simulated_exchange() {
     exchange.stdout.read_to_string(&mut rest).unwrap();
     assert!(rest.starts_with("served 0 connections"), "{rest}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_proxy_that_is_no_text_is_not_gone_around() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let proxy = OsStr::from_bytes(b"http://\xff");
+    let output = level2(&["watch", "BTC-USD"]).env("HTTPS_PROXY", proxy).output().unwrap();
+    assert!(!output.status.success());
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("expected a proxy") && stderr.contains("HTTPS_PROXY"), "{stderr}");
+}

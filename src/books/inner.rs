@@ -335,8 +335,9 @@ impl Inner {
     }
 
     fn end_shard(&self, control: &mut Control, shard: &Arc<Shard>) {
-        control.shards.remove(&shard.number);
-        for shared in &shard.lines {
+        // One that has given up is ended with each of its products.
+        let is_new = control.shards.remove(&shard.number).is_some();
+        for shared in shard.lines.iter().filter(|_| is_new) {
             shared.close();
             control.retired.add(shared.line.queued().session().stats());
         }

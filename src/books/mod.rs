@@ -129,7 +129,7 @@ impl Books {
         let drive = move || {
             runtime.block_on(async {
                 if let Ok(tasks) = stopped.await {
-                    see_off(tasks).await;
+                    see_off(tasks, &Handle::current()).await;
                 }
             });
         };
@@ -161,15 +161,17 @@ impl Books {
         loop {
             let mut has_waited = false;
             for slot in self.inner.slots() {
-                let mut bbo = ProductBbo::new(slot);
+                let mut bbo = ProductBbo::new(Arc::clone(&slot));
                 while bbo.load().is_none() {
                     has_waited = true;
                     if bbo.changed().await.is_err() {
-                        // Without a product there is nothing to wait for.
-                        match self.inner.find(bbo.product().as_str()) {
-                            Some(_) => return Err(Closed),
-                            None => break,
+                        // Without a product there is nothing to wait for. One that was asked
+                        // for again is waited for with all others, at the next look.
+                        let route = self.inner.find(bbo.product().as_str());
+                        if route.is_some_and(|route| Arc::ptr_eq(&route.slot, &slot)) {
+                            return Err(Closed);
                         }
+                        break;
                     }
                 }
             }
@@ -364,7 +366,7 @@ impl Books {
     /// The books are withdrawn at the first poll; cancelling later drops the connections at once.
     pub async fn close(&self) {
         self.inner.shut_down();
-        see_off(self.inner.take_tasks()).await;
+        see_off(self.inner.take_tasks(), &self.inner.runtime).await;
     }
 }
 
@@ -384,10 +386,15 @@ impl Drop for Books {
 }
 
 /// Waits for tasks to end, and ends those that take too long.
-async fn see_off(mut tasks: JoinSet<()>) {
+async fn see_off(mut tasks: JoinSet<()>, runtime: &Handle) {
     let all = async { while tasks.join_next().await.is_some() {} };
+    // The timer is the books' own: whoever waits here may be on no runtime.
+    let all = {
+        let _context = runtime.enter();
+        tokio::time::timeout(CLOSE_TIMEOUT, all)
+    };
     // What is left is aborted when the set is dropped.
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, all).await;
+    let _ = all.await;
 }
 
 /// The best levels of both sides of a book, copied.

@@ -49,12 +49,14 @@ struct Turn {
 
 /// Drives a line until its session has ended. However this ends, its books are withdrawn.
 pub(super) async fn drive(inner: Arc<Inner>, shard: Arc<Shard>, place: usize, mut link: Link) {
-    let shared = CloseOnDrop(Arc::clone(&shard.lines[place]));
+    let ending = EndOnDrop { inner, shard, place };
+    let EndOnDrop { inner, shard, .. } = &ending;
+    let shared = &shard.lines[place];
     let mut received = None;
     loop {
-        let turn = take_turn(&shared.0, &mut link, received.take());
+        let turn = take_turn(shared, &mut link, received.take());
         for chore in turn.chores {
-            inner.do_chore(&shard, place, chore);
+            inner.do_chore(shard, place, chore);
         }
         if turn.is_ended {
             break;
@@ -63,13 +65,12 @@ pub(super) async fn drive(inner: Arc<Inner>, shard: Arc<Shard>, place: usize, mu
             biased;
             polled = poll_fn(|cx| link.poll_received(cx, turn.until)) => match polled {
                 Ok(polled) => received = Some(polled),
-                Err(error) => report(&inner, &shared.0, error),
+                Err(error) => report(inner, shared, error),
             },
-            () = shared.0.wake.notified() => {}
+            () = shared.wake.notified() => {}
         }
     }
-    drop(shared);
-    inner.line_has_ended(&shard);
+    drop(ending);
     link.close().await;
 }
 
@@ -112,12 +113,17 @@ fn report(inner: &Inner, shared: &SharedLine, error: FeedError) {
     let _ = (inner, shared, error);
 }
 
-/// Withdraws the books of a line that nobody drives any more, also when its task is dropped with
-/// its runtime.
-struct CloseOnDrop(Arc<SharedLine>);
+/// Withdraws the books of a line that nobody drives any more, and tells those who wait that nothing
+/// will come; also when its task is dropped with its runtime.
+struct EndOnDrop {
+    inner: Arc<Inner>,
+    shard: Arc<Shard>,
+    place: usize,
+}
 
-impl Drop for CloseOnDrop {
+impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        self.0.line.first().close_and_tell(now());
+        self.shard.lines[self.place].line.first().close_and_tell(now());
+        self.inner.line_has_ended(&self.shard);
     }
 }

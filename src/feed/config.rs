@@ -44,7 +44,8 @@ pub struct FeedConfig {
 
     /// The largest message, and the largest WebSocket frame, that is taken. A larger one ends the
     /// connection ([`Disconnect::MessageTooLarge`](crate::session::Disconnect::MessageTooLarge)).
-    /// The default is 32 MiB.
+    /// An open connection keeps a buffer as large as the largest message that came on it, or twice
+    /// that. The default is 32 MiB.
     pub max_message_bytes: usize,
 
     /// Keeps this and others within the venue's limits together. The default, `None`, is the one

@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::{self, Bytes, Message, Utf8Bytes};
 use super::config::{FeedConfig, Target, is_this_machine};
 use super::dial::{Dial, DialError};
 use super::handshake::{Opened, Socket, open_socket};
+use super::sleep::{LOOK_INTERVAL, SleepWatch};
 use super::{FeedError, now};
 #[cfg(feature = "auth")]
 use crate::auth::{AuthError, Credentials, NONCE_LEN};
@@ -56,6 +57,7 @@ pub(crate) struct Link {
     sign_error: Option<AuthError>,
     /// Whether the socket holds bytes that it has yet to write.
     must_flush: bool,
+    sleep_watch: SleepWatch,
     /// The timer, which may ring before the session needs it to, never after.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -109,6 +111,7 @@ impl Link {
             #[cfg(feature = "auth")]
             sign_error: None,
             must_flush: false,
+            sleep_watch: SleepWatch::new(),
             timer: None,
         }
     }
@@ -168,15 +171,23 @@ impl Link {
         cx: &mut Context<'_>,
         until: Instant,
     ) -> Poll<Result<Received, FeedError>> {
+        // Before any frame that has waited in the socket: its book is as old as the sleep was long.
+        if let Some(length) = self.sleep_watch.look()
+            && !matches!(self.state, State::Down | State::Held(_))
+        {
+            let reason = format!("this machine has slept for {length:.0?}");
+            return Poll::Ready(Ok(self.closed(Disconnect::Transport(reason.into()))));
+        }
         if let Poll::Ready(received) = self.poll_state(cx) {
             return Poll::Ready(received);
         }
-        let until = until.into();
+        let now = tokio::time::Instant::now();
         // A peer that floods the socket uses up what the runtime lets a task do in one turn, and
         // no timer would ring for as long as it goes on.
-        if tokio::time::Instant::now() >= until {
+        if now >= until.into() {
             return Poll::Ready(Ok(Received::Timeout));
         }
+        let until = (now + LOOK_INTERVAL).min(until.into());
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         // An earlier ring costs one look at the session; setting the timer anew for every frame
         // would cost more.
@@ -406,6 +417,33 @@ mod tests {
         config.pace = pace;
         let target = Target::new(&config).unwrap();
         LinkConfig::take(&mut config, target).pace
+    }
+
+    /// Frames are on their way all the while, so that the first thing told is not one of them.
+    #[cfg(feature = "sim")]
+    #[tokio::test]
+    async fn a_machine_that_has_slept_has_no_connection_any_more() {
+        use std::future::poll_fn;
+
+        use crate::feed::Connector;
+        use crate::sim::{Server, ServerConfig};
+
+        let server = Server::start(ServerConfig::default()).await.unwrap();
+        let mut config = FeedConfig::new(["BTC-USD".parse().unwrap()]);
+        config.url = server.url();
+        let mut link = Connector::new(config).unwrap().link();
+        link.connect();
+        let until = now() + Duration::from_secs(60);
+        let opened = poll_fn(|cx| link.poll_received(cx, until)).await.unwrap();
+        assert!(matches!(opened, Received::Opened { .. }));
+        link.sleep_watch.wall -= Duration::from_secs(3_600);
+        let Received::Closed(reason) = poll_fn(|cx| link.poll_received(cx, until)).await.unwrap()
+        else {
+            panic!("something else was told first");
+        };
+        assert_eq!(reason, Disconnect::Transport("this machine has slept for 3600s".into()));
+        assert!(matches!(link.state, State::Down));
+        server.shutdown().await;
     }
 
     #[test]

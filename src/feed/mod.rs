@@ -46,6 +46,7 @@ mod dial;
 mod handshake;
 mod link;
 mod proxy;
+mod sleep;
 mod verifier;
 
 use std::fmt;
@@ -79,7 +80,8 @@ pub struct Feed {
 type Tap = dyn FnMut(Instant, &[u8]) + Send;
 
 impl Feed {
-    /// Returns a feed that will dial when it is awaited. Does no I/O.
+    /// Returns a feed that will dial when it is awaited. Nothing is dialled here, but
+    /// [`Roots::Platform`] has the system's certificates read.
     ///
     /// # Errors
     /// [`ConfigError`] when the settings cannot work.

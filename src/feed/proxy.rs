@@ -67,10 +67,11 @@ impl ProxyTarget {
             Proxy::Environment if is_this_machine(host) => Ok(None),
             Proxy::Environment => {
                 let set = VARIABLES.into_iter().find_map(|name| {
-                    let url = std::env::var(name).ok().filter(|url| !url.is_empty())?;
+                    let url = std::env::var_os(name).filter(|url| !url.is_empty())?;
                     Some((name, url))
                 });
                 let Some((name, url)) = set else { return Ok(None) };
+                let url = url.into_string().map_err(|_| ConfigError::Proxy { origin: name })?;
                 let except = ["NO_PROXY", "no_proxy"].into_iter();
                 let except = except.filter_map(|name| std::env::var(name).ok()).next();
                 Self::parse(&url, &except.unwrap_or_default(), host, name)

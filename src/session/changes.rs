@@ -4,6 +4,9 @@ use rust_decimal::Decimal;
 
 use crate::book::{Fixed, Side, decimal};
 
+/// More changes than this leave no memory behind for the next message.
+const MAX_RETAINED_CHANGES: usize = 8_192;
+
 /// A level that a frame has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_structs)] // Where, and what rests there now: there is no more to it.
@@ -43,10 +46,13 @@ impl ChangeLog {
         self.entries.retain(|entry| entry.0 != index);
     }
 
-    /// Forgets everything, and keeps the memory.
+    /// Forgets everything, and keeps the memory unless it is that of a huge message.
     #[inline]
     pub(super) fn clear(&mut self) {
         self.entries.clear();
+        if self.entries.capacity() > MAX_RETAINED_CHANGES {
+            self.entries = Vec::new();
+        }
     }
 
     pub(super) fn of(&self, index: usize) -> impl Iterator<Item = LevelChange> {
@@ -56,5 +62,27 @@ impl ChangeLog {
             price: decimal(price.mantissa(), price.scale()),
             size: (size.mantissa() != 0).then(|| decimal(size.mantissa(), size.scale())),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_kept_from_message_to_message_but_not_that_of_huge_ones() {
+        let mut log = ChangeLog::default();
+        log.switch(true);
+        let mut capacity_after = |changes| {
+            for _ in 0..changes {
+                log.push(0, Side::Bid, Fixed::ZERO, Fixed::ZERO);
+            }
+            log.clear();
+            log.entries.capacity()
+        };
+        let usual = capacity_after(1_000);
+        assert!(usual >= 1_000);
+        assert_eq!(capacity_after(10), usual);
+        assert_eq!(capacity_after(MAX_RETAINED_CHANGES + 1), 0);
     }
 }
