@@ -116,3 +116,21 @@ fn a_venue_that_answers_late_is_asked_again_on_a_new_connection() {
     let reason = Disconnect::ForResync(Cause::NoSnapshot);
     assert!(events.contains(&Event::Disconnected { reason }), "{events:?}");
 }
+
+#[test]
+fn a_product_that_is_served_again_is_worth_a_connection_again() {
+    let mut harness = Harness::live(config(&[BTC, ETH]));
+    harness.ack(&[ETH]);
+    assert!(harness.events().contains(&Event::Unlisted { product: id(BTC) }));
+    let mut asked = 0;
+    while harness.session.stats().reconnects == 0 {
+        if !requests_of(&harness.advance_beating(1)).is_empty() {
+            asked += 1;
+            harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+            harness.assert_live(BTC, "100 1 / 101 2");
+            harness.frame(&[update(BTC, "bid 500 1")]);
+        }
+        assert!(asked <= 4, "it is never given up");
+    }
+    assert_eq!(asked, 4, "once after the refusal, and three times after a fault");
+}
