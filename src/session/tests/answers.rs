@@ -134,3 +134,22 @@ fn a_product_that_is_served_again_is_worth_a_connection_again() {
     }
     assert_eq!(asked, 4, "once after the refusal, and three times after a fault");
 }
+
+#[test]
+fn what_the_venue_did_not_list_or_was_left_is_of_one_connection() {
+    let mut harness = Harness::live(config(&[BTC, ETH]));
+    harness.ack(&[ETH]);
+    assert!(harness.session.unsubscribe(&id(ETH)));
+    harness.drain();
+    harness.close_by_venue();
+    harness.session.subscribe(harness.now, id("FOO-USDC")).unwrap();
+    harness.advance_to_dial();
+    harness.opened();
+    harness.drain();
+    harness.frame(&[snapshot("FOO-USD", "bid 3 1, offer 4 1")]);
+    harness.assert_live("FOO-USDC", "3 1 / 4 1");
+    // The snapshot of the other does not come: it is worth this connection as any other.
+    let reconnects = harness.session.stats().reconnects;
+    harness.advance_beating(60);
+    assert!(harness.session.stats().reconnects > reconnects);
+}

@@ -126,3 +126,31 @@ fn by_default_no_turning_away_is_ever_the_last() {
     }
     assert!(!harness.session.is_ended());
 }
+
+#[test]
+fn only_messages_too_large_one_after_the_other_make_dials_slow() {
+    let too_large = Disconnect::MessageTooLarge { size: 2, limit: 1 };
+    let broken = Disconnect::Transport("reset".into());
+    let shortest_wait = |between: fn(&mut Harness, &Disconnect), other: &Disconnect| {
+        let wait = |seed| {
+            let mut harness = Harness::new(SessionConfig { seed, ..config(&[BTC]) });
+            for _ in 0..2 {
+                harness.reconnect();
+                harness.session.handle(harness.now, Input::Closed(too_large.clone()));
+            }
+            harness.reconnect();
+            between(&mut harness, other);
+            harness.session.handle(harness.now, Input::Closed(too_large.clone()));
+            harness.advance_to_dial()
+        };
+        (0..20).map(wait).min().unwrap()
+    };
+    let healthy = |harness: &mut Harness, _: &Disconnect| drop(harness.advance_beating(40));
+    let interrupted = |harness: &mut Harness, other: &Disconnect| {
+        harness.session.handle(harness.now, Input::Closed(other.clone()));
+        harness.reconnect();
+    };
+    assert!(shortest_wait(|_, _| {}, &broken) >= LONGEST / 2);
+    assert!(shortest_wait(healthy, &broken) < Duration::from_secs(1));
+    assert!(shortest_wait(interrupted, &broken) < Duration::from_secs(1));
+}
