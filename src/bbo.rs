@@ -450,8 +450,9 @@ mod loom_tests {
     /// that can be torn.
     const WORDS: usize = 2;
 
-    /// Two publications and a withdrawal against one reader, in every order the memory model
-    /// allows: reads are whole, never go back, and never miss the withdrawal they know of.
+    /// Two publications and a withdrawal against one reader, in every order that loom models (some
+    /// that relaxed accesses allow are beyond it): reads are whole, never go back, and never miss
+    /// the withdrawal they know of.
     #[test]
     fn reads_are_whole_in_every_order() {
         loom::model(|| {
