@@ -335,9 +335,11 @@ impl Inner {
     }
 
     fn end_shard(&self, control: &mut Control, shard: &Arc<Shard>) {
-        // One that has given up is ended with each of its products.
-        let is_new = control.shards.remove(&shard.number).is_some();
-        for shared in shard.lines.iter().filter(|_| is_new) {
+        // One that has given up comes here with each of its products, and is ended with the first.
+        if control.shards.remove(&shard.number).is_none() {
+            return;
+        }
+        for shared in &shard.lines {
             shared.close();
             control.retired.add(shared.line.queued().session().stats());
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::changes::ChangeLog;
 use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
 use super::event::{Cause, Disconnect, Event, Status};
-use super::retry::{Backoff, Redial, RequestRate};
+use super::retry::{Backoff, Redial, RequestRate, doubled};
 use super::stats::Stats;
 use super::subscription::{Stage, Subscriptions};
 use super::tokens::Tokens;
@@ -440,8 +440,7 @@ impl Machine {
             // A product that the venue does not know, or that not even a new connection has
             // healed, must not cost the others theirs for now: it is asked for ever more seldom.
             // Refusals are counted apart, and such an answer settles the tries before it.
-            let factor = 1u32.checked_shl(subscription.refusals).unwrap_or(u32::MAX);
-            interval = interval.saturating_mul(factor).min(config.backoff_max);
+            interval = doubled(interval, subscription.refusals, config.backoff_max);
             subscription.refusals = subscription.refusals.saturating_add(1);
         }
         if is_refused {

@@ -43,6 +43,11 @@ impl Redial {
     }
 }
 
+/// Returns a duration that has doubled so many times, but no more than `most`.
+pub(super) fn doubled(least: Duration, times: u32, most: Duration) -> Duration {
+    least.saturating_mul(1u32.checked_shl(times).unwrap_or(u32::MAX)).min(most)
+}
+
 /// Waits before dials: each drawn evenly between zero and a bound that doubles ("full jitter").
 #[derive(Debug)]
 pub(super) struct Backoff {
@@ -60,8 +65,7 @@ impl Backoff {
 
     /// Draws the next wait.
     pub(super) fn next_wait(&mut self) -> Duration {
-        let factor = 1u32.checked_shl(self.doublings).unwrap_or(u32::MAX);
-        let bound = self.min.saturating_mul(factor).min(self.max);
+        let bound = doubled(self.min, self.doublings, self.max);
         self.doublings = self.doublings.saturating_add(1);
         self.draw(Duration::ZERO, bound)
     }

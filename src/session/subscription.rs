@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::event::{Cause, NotLive, Status};
+use super::retry::doubled;
 use super::stats::ProductStats;
 use crate::bbo::BboPublisher;
 use crate::book::{Book, Tops};
@@ -199,8 +200,7 @@ impl Subscription {
 
     /// Notes that the connection is given up for its sake.
     pub(super) fn cost_connection(&mut self, now: Instant) {
-        let factor = 1u32.checked_shl(self.costs).unwrap_or(u32::MAX);
-        let interval = MIN_COST_INTERVAL.saturating_mul(factor).min(MAX_COST_INTERVAL);
+        let interval = doubled(MIN_COST_INTERVAL, self.costs, MAX_COST_INTERVAL);
         self.costs = self.costs.saturating_add(1);
         self.may_cost_at = Some(now + interval);
     }
