@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
-use level2::book::{Book, Change, MAX_LEVELS_PER_SIDE, Side, Snapshot};
+use level2::book::{Book, MAX_LEVELS_PER_SIDE, SetOutcome, Side, Snapshot};
 use rust_decimal::Decimal;
 use support::changes::{BookChange, Cycle, Place, places_of};
 use support::ladder_pair::{Kind, LadderPair};
@@ -21,7 +21,7 @@ const LEVELS: usize = 45_000;
 /// advance what each change does, and a change seems to cost half of what it does in traffic.
 const CHANGES: usize = 15_000;
 
-fn set(book: &mut Book, change: &BookChange) -> Change {
+fn set(book: &mut Book, change: &BookChange) -> SetOutcome {
     book.set(change.side, change.price, change.size).expect("the book has room")
 }
 
@@ -37,7 +37,7 @@ fn bench_cycle(criterion: &mut Criterion, id: BenchmarkId, cycle: &Cycle) {
         let mut book = cycle.start.book();
         bencher.iter(|| {
             let changes = black_box(&cycle.changes).iter();
-            let absences = changes.filter(|change| set(&mut book, change) == Change::Absent);
+            let absences = changes.filter(|change| set(&mut book, change) == SetOutcome::Absent);
             assert_eq!(absences.count(), absent);
         });
         cycle.start.assert_held_by(&book);

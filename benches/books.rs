@@ -71,7 +71,7 @@ fn main() {
     let books = runtime.block_on(async {
         let mut config = BooksConfig::new([PRODUCT.parse().expect("a sound name")]);
         config.feed.url = "ws://localhost/".to_owned();
-        let books = Books::connect_with(config, || Quiet).await.expect("sound settings");
+        let books = Books::start_with(config, || Quiet).expect("sound settings");
         books.synced().await.expect("the venue sends a snapshot");
         books
     });

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use level2::books::{Books, BooksConfig, Delivery, Event, EventConfig, Wakes};
+use level2::books::{Books, BooksConfig, Delivery, Event, EventConfig, Interest};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
 use rust_decimal::Decimal;
@@ -33,10 +33,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         products.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let mut config = BooksConfig::new(products.iter().cloned());
     config.feed.url = server.url();
-    let books = Books::connect(config).await?;
-    let mut wakes = EventConfig::new(Wakes::Best);
-    wakes.delivery = Delivery::Latest;
-    let mut events = books.events(wakes);
+    let books = Books::start(config)?;
+    let mut config = EventConfig::new(Interest::Bbo);
+    config.delivery = Delivery::Conflate;
+    let mut events = books.events(config);
     books.synced().await?;
 
     let (mut looks, mut merged, mut best_edge) = (0, 0, None);
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let event = tokio::time::timeout(Duration::from_secs(5), events.next()).await?;
         let Some(Event::Changed(change)) = event else { continue };
         looks += 1;
-        merged += change.merged;
+        merged += change.conflated;
         let (coin, quote) = change.product.as_str().split_once('-').ok_or("no pair")?;
         let other = QUOTES.into_iter().find(|other| *other != quote).ok_or("no other")?;
         // `None` when the other book may be wrong: then there is no trade to think of.

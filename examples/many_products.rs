@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use level2::ProductId;
-use level2::books::{Books, BooksConfig, Event, EventConfig, Redundancy, Wakes};
+use level2::books::{Books, BooksConfig, Event, EventConfig, Interest, Redundancy};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -133,7 +133,7 @@ fn connect(products: usize, connections: usize, url: &str, with: &str) -> Outcom
     if with == STANDBY {
         config.redundancy = Redundancy::Standby;
     }
-    let books = Arc::new(Books::connect_blocking(config)?);
+    let books = Arc::new(Books::start_on_thread(config)?);
     books.block_on(books.synced())?;
     while with == STANDBY && books.stats().covered < products {
         std::thread::sleep(Duration::from_millis(20));
@@ -144,7 +144,7 @@ fn connect(products: usize, connections: usize, url: &str, with: &str) -> Outcom
 /// Measures, and prints one row.
 fn engine(books: &Arc<Books>, with: &str, seconds: usize, rounds: usize) -> Outcome<()> {
     let is_done = Arc::new(AtomicBool::new(false));
-    let _stuck = (with == STUCK).then(|| books.events(EventConfig::new(Wakes::Levels)));
+    let _stuck = (with == STUCK).then(|| books.events(EventConfig::new(Interest::Levels)));
     if with == READER {
         let (books, is_done) = (Arc::clone(books), Arc::clone(&is_done));
         std::thread::spawn(move || {
@@ -186,7 +186,7 @@ fn engine(books: &Arc<Books>, with: &str, seconds: usize, rounds: usize) -> Outc
 /// costs little.
 fn measure(books: &Books, seconds: usize) -> Outcome<[f64; 6]> {
     let mut histogram = Histogram::<u64>::new(3)?;
-    let mut events = books.events(EventConfig::new(Wakes::Best));
+    let mut events = books.events(EventConfig::new(Interest::Bbo));
     let (start, before, processor_before) = (Instant::now(), books.stats(), processor_seconds()?);
     while start.elapsed() < Duration::from_secs(seconds as u64) {
         while let Some(event) = events.try_next() {

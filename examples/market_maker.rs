@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(ServerConfig::default()).await?;
     let mut config = BooksConfig::new([PRODUCT.parse()?]);
     config.feed.url = server.url();
-    let books = Books::connect(config).await?;
+    let books = Books::start(config)?;
     let mut best = books.bbo(PRODUCT).ok_or("it was asked for")?;
 
     let (mut resting, mut quoted, mut pulled) = (None, 0, 0);

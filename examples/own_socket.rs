@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use level2::session::{Disconnect, Event, Input, Output, Session, SessionConfig};
+use level2::session::{Disconnect, Input, Output, Session, SessionConfig, SessionEvent};
 use level2::sim::{Server, ServerConfig};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                     failed = sent.err();
                 }
             }
-            Output::Event(Event::Updated { .. }) => {}
+            Output::Event(SessionEvent::Updated { .. }) => {}
             Output::Event(event) => println!("{event:?}"),
             Output::Wait(_) => match socket.as_mut().map(WebSocket::read) {
                 Some(Ok(Message::Text(text))) => {

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut config = BooksConfig::new(["BTC-USD".parse()?]);
     config.feed.url = server.url();
-    let books = Books::connect_blocking(config)?;
+    let books = Books::start_on_thread(config)?;
     books.block_on(books.synced())?;
 
     // One thread looks at the best bid and ask whenever it likes, without a lock.

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use level2::book::{Book, Side};
-use level2::books::{Books, BooksConfig, Event, EventConfig, Wakes};
+use level2::books::{Books, BooksConfig, Event, EventConfig, Interest};
 use level2::session::LevelChange;
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use rust_decimal::Decimal;
@@ -63,8 +63,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(ServerConfig { exchange, ..ServerConfig::default() }).await?;
     let mut config = BooksConfig::new([PRODUCT.parse()?]);
     config.feed.url = server.url();
-    let books = Books::connect(config).await?;
-    let mut events = books.events(EventConfig::new(Wakes::Levels));
+    let books = Books::start(config)?;
+    let mut events = books.events(EventConfig::new(Interest::Levels));
 
     let mut recording: Vec<String> = Vec::new();
     // Changes up to the frame that a whole book is of are in it already.

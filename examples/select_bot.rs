@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use level2::books::{Books, BooksConfig, Event, EventConfig, Wakes};
+use level2::books::{Books, BooksConfig, Event, EventConfig, Interest};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use tokio::time::{interval, sleep};
 
@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut config = BooksConfig::new(["BTC-USD".parse()?, "ETH-USD".parse()?]);
     config.feed.url = server.url();
-    let books = Books::connect(config).await?;
-    let mut changes = books.events(EventConfig::new(Wakes::Top(5)));
+    let books = Books::start(config)?;
+    let mut changes = books.events(EventConfig::new(Interest::Top(5)));
 
     let mut report = interval(Duration::from_millis(300));
     let end = sleep(Duration::from_secs(2));

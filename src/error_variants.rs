@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, fs};
 
@@ -21,12 +19,12 @@ use tokio_rustls::TlsAcceptor;
 use crate::auth::{AuthError, Credentials, KEY_NAME_VARIABLE, NONCE_LEN, SecretForm};
 use crate::book::depth::{Amount, DepthError, Taker};
 use crate::book::{Book, BookError, Depth as _, Fixed, FixedError, Side};
-use crate::books::{Books, BooksConfig, Closed, ConnectError, SubscribeError};
+use crate::books::{Books, BooksConfig, Closed, StartError, SubscribeError};
 use crate::feed::{ConfigError, DialError, Feed, FeedConfig, FeedError, Proxy, Roots};
-use crate::pace::{LineTooLong, Pace};
+use crate::rate_limiter::{RateLimited, RateLimiter};
 use crate::session::{
-    Cause, DialStage, Disconnect, Event, Input, NotLive, Output, Resync, Session, SessionConfig,
-    TooManyProducts,
+    Cause, DialStage, Disconnect, Input, NotLive, Output, Resync, Session, SessionConfig,
+    SessionEvent, TooManyProducts,
 };
 use crate::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use crate::wire::{DecodeError, DecodeErrorKind, Decoder, ProductId, ProductIdError};
@@ -61,10 +59,10 @@ variants! {
     BookError: NegativeSize PriceOutOfRange SizeOutOfRange TooManyLevels;
     Cause: Closed Crossed Decode Gap Idle Limit NoSnapshot Premature Quiet Refused Reset;
     ConfigError: Plaintext Proxy Roots Url;
-    ConnectError: Config Full Runtime;
+    StartError: Config Full Runtime;
     DecodeErrorKind: Json Number Shape;
     DepthError: IncrementNotPositive NegativeAmount OutOfRange;
-    DialStage: Certificate Dns Handshake Pace Proxy Tcp Tls;
+    DialStage: Certificate Dns Handshake Proxy RateLimit Tcp Tls;
     Disconnect: ByCaller ByVenue ForResync Idle MessageTooLarge NotConnected Rejected TimedOut
         Transport;
     FeedError: Auth Ended;
@@ -292,7 +290,7 @@ impl Script {
     fn drain(&mut self) {
         loop {
             match self.session.poll(self.now) {
-                Output::Event(Event::Disconnected { reason }) => self.reasons.push(reason),
+                Output::Event(SessionEvent::Disconnected { reason }) => self.reasons.push(reason),
                 Output::Wait(_) => return,
                 _ => {}
             }
@@ -361,8 +359,8 @@ fn more_products_than_a_session_holds() {
 
 #[test]
 fn lines_that_are_too_long() {
-    let (pace, now) = (Pace::new(), Instant::now());
-    let error: LineTooLong =
+    let (pace, now) = (RateLimiter::new(), Instant::now());
+    let error: RateLimited =
         (0..10_000).find_map(|_| pace.request(now).err()).expect("a line has an end");
     assert_says(&error, &["expected a turn within 60s", "more to ask of the venue than it may"]);
 }
@@ -389,7 +387,7 @@ fn config(url: impl Into<String>) -> FeedConfig {
     config
 }
 
-async fn next(feed: &mut Feed) -> Result<Event, FeedError> {
+async fn next(feed: &mut Feed) -> Result<SessionEvent, FeedError> {
     tokio::time::timeout(PATIENCE, feed.next()).await.expect("the feed has something to say")
 }
 
@@ -400,7 +398,7 @@ async fn disconnect(config: FeedConfig) -> Disconnect {
 
 async fn disconnect_of(feed: &mut Feed) -> Disconnect {
     loop {
-        if let Event::Disconnected { reason } = next(feed).await.unwrap() {
+        if let SessionEvent::Disconnected { reason } = next(feed).await.unwrap() {
             return reason;
         }
     }
@@ -461,10 +459,10 @@ async fn dials_that_fail_at_every_stage() {
     let mut proxied = config("ws://venue.invalid/");
     proxied.proxy = Proxy::Url(format!("http://{closed}"));
     let mut hurried = config(format!("ws://{closed}"));
-    let pace = Arc::new(Pace::new());
+    let pace = Arc::new(RateLimiter::new());
     // The line is still too long when its turn to fail has come.
     while pace.dial(crate::feed::now() + PATIENCE, 2).is_ok() {}
-    hurried.pace = Some(pace);
+    hurried.rate_limiter = Some(pace);
     let port = self_signed().await.port();
     // No label of a name may have so many letters, so no server has to be asked.
     let nowhere = format!("ws://{}.invalid/", "a".repeat(70));
@@ -472,7 +470,7 @@ async fn dials_that_fail_at_every_stage() {
         (DialStage::Certificate, with(format!("wss://localhost:{port}"), |_| ()), "certificate"),
         (DialStage::Dns, with(nowhere, |_| ()), "name look-up"),
         (DialStage::Handshake, with(format!("ws://{garbage}"), |_| ()), "WebSocket handshake"),
-        (DialStage::Pace, hurried, "turn to dial"),
+        (DialStage::RateLimit, hurried, "rate limit"),
         (DialStage::Proxy, proxied, "proxy"),
         (DialStage::Tcp, with(format!("ws://{closed}"), |_| ()), "TCP"),
         (DialStage::Tls, with(format!("wss://{garbage}"), |_| ()), "TLS"),
@@ -590,24 +588,18 @@ async fn books_that_cannot_be_started_or_grow() {
     };
     let mut nonsense = limited(1);
     nonsense.feed.url = "nonsense".to_owned();
-    let full = Books::connect(limited(2)).await.unwrap_err();
-    let ConnectError::Full(room) = &full else { panic!("{full:?}") };
+    let full = Books::start(limited(2)).unwrap_err();
+    let StartError::Full(room) = &full else { panic!("{full:?}") };
     assert_says(room, &["max_connections (1)", "got ETH-USD"]);
     let (alone, own) = (limited(1), limited(1));
-    let outside = std::thread::spawn(move || {
-        let mut connecting = pin!(Books::connect(alone));
-        match connecting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(outcome) => outcome.unwrap_err(),
-            Poll::Pending => panic!("there is nothing to wait for"),
-        }
-    });
+    let outside = std::thread::spawn(move || Books::start(alone).unwrap_err());
     assert_each(vec![
-        (Books::connect(nonsense).await.unwrap_err(), &["expected a URL", "got \"nonsense\""]),
+        (Books::start(nonsense).unwrap_err(), &["expected a URL", "got \"nonsense\""]),
         (full, &["expected products that fit max_connections (1)", "got ETH-USD"]),
         (outside.join().unwrap(), &["expected a tokio runtime"]),
     ]);
 
-    let books = Books::connect(own).await.unwrap();
+    let books = Books::start(own).unwrap();
     let full = books.subscribe(product("ETH-USD")).unwrap_err();
     let nothing: Closed = books.changed("ETH-USD").await.unwrap_err();
     assert_says(&nothing, &["expected open books and a product that is subscribed to"]);

@@ -29,7 +29,7 @@
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Kept in the background: every number is checked, and what is lost heals by itself.
-//!     let books = Books::connect(BooksConfig::new(["BTC-USD".parse()?])).await?;
+//!     let books = Books::start(BooksConfig::new(["BTC-USD".parse()?]))?;
 //!     let mut best = books.bbo("BTC-USD").ok_or("it was asked for")?;
 //!     loop {
 //!         // `None` whenever the book may be wrong.
@@ -50,7 +50,7 @@
 //! | [`bbo`] | how a best bid and ask reach other threads | |
 //! | `books` | many products over many connections, in the background | `feed` (default) |
 //! | `feed` | sockets, TLS, the clock | `feed` (default) |
-//! | `pace` | when it is whose turn at the venue | `feed` (default) |
+//! | `rate_limiter` | when it is whose turn at the venue | `feed` (default) |
 //! | `auth` | keys and tokens | `auth` (default) |
 //! | `sim` | a simulated exchange that knows the truth | `sim` |
 //!
@@ -74,10 +74,11 @@ pub mod books;
 #[cfg(feature = "feed")]
 pub mod feed;
 #[cfg(feature = "feed")]
-pub mod pace;
+pub mod rate_limiter;
 pub mod sequence;
 pub mod session;
 #[cfg(feature = "sim")]
+#[expect(clippy::exhaustive_enums, clippy::exhaustive_structs)] // Tests build and match them.
 pub mod sim;
 pub mod wire;
 
@@ -90,5 +91,5 @@ pub use crate::book::{Book, Depth, Level, Side};
 pub use crate::books::{Books, BooksConfig};
 #[cfg(feature = "feed")]
 pub use crate::feed::{Feed, FeedConfig};
-pub use crate::session::{Event, Session, SessionConfig, Status};
+pub use crate::session::{Session, SessionConfig, SessionEvent, Status};
 pub use crate::wire::ProductId;

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use level2::book::Side;
 use level2::books::{
-    Books, BooksConfig, Closed, ConnectError, Event, EventConfig, Redundancy, SubscribeError, Wakes,
+    Books, BooksConfig, Closed, Event, EventConfig, Interest, Redundancy, StartError,
+    SubscribeError,
 };
 use level2::feed::DialError;
-use level2::pace::Pace;
-use level2::session::{Cause, DialStage, Disconnect, Event as SessionEvent, NotLive, Status};
+use level2::rate_limiter::RateLimiter;
+use level2::session::{Cause, DialStage, Disconnect, NotLive, SessionEvent, Status};
 use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
 
 use tokio::time::Instant;
@@ -205,9 +206,9 @@ async fn connections_are_bounded_and_the_error_says_so() {
     let memory = Memory::new(&server);
     let refused = {
         let memory = memory.clone();
-        Books::connect_with(limited(5), move || memory.clone()).await
+        Books::start_with(limited(5), move || memory.clone())
     };
-    let Err(ConnectError::Full(full)) = refused else { panic!("{refused:?}") };
+    let Err(StartError::Full(full)) = refused else { panic!("{refused:?}") };
     assert_eq!((full.product, full.max_connections), (name(4), 2));
     let books = connect(limited(4), &memory).await;
     let full = books.subscribe(name(4)).unwrap_err();
@@ -224,7 +225,7 @@ async fn many_connections_stay_within_the_limits_of_the_venue_together() {
     let memory = Memory::new(&server);
     let mut config = config(names(60));
     config.products_per_connection = 1;
-    config.feed.pace = Some(Arc::new(Pace::new()));
+    config.feed.rate_limiter = Some(Arc::new(RateLimiter::new()));
     // What a dial waits for its turn is not counted against it.
     config.feed.session.connect_timeout = Duration::from_secs(1);
     let books = connect(config, &memory).await;
@@ -250,21 +251,21 @@ async fn many_connections_stay_within_the_limits_of_the_venue_together() {
 #[tokio::test(start_paused = true)]
 async fn a_line_that_is_too_long_is_told_and_outlasted() {
     let server = serve(exchange(1)).await;
-    let pace = Arc::new(Pace::new());
+    let pace = Arc::new(RateLimiter::new());
     let now = || Instant::now().into_std();
     while pace.dial(now(), 2).is_ok() {}
     let mut config = config(names(1));
-    config.feed.pace = Some(Arc::clone(&pace));
+    config.feed.rate_limiter = Some(Arc::clone(&pace));
     let memory = Memory::new(&server);
     let books = connect(config, &memory).await;
-    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let mut events = books.events(EventConfig::new(Interest::Status));
     let reason = loop {
         let Event::Connection { event, .. } = soon(events.next()).await.unwrap() else { continue };
         if let SessionEvent::Disconnected { reason } = event {
             break reason;
         }
     };
-    let is_pace = matches!(reason, Disconnect::NotConnected { stage: DialStage::Pace, .. });
+    let is_pace = matches!(reason, Disconnect::NotConnected { stage: DialStage::RateLimit, .. });
     assert!(is_pace && reason.to_string().contains("more to ask"), "{reason}");
     assert_eq!(memory.dials().len(), 0);
     tokio::time::sleep(Duration::from_secs(120)).await;
@@ -361,7 +362,7 @@ impl level2::feed::Dial for Silent {
 #[tokio::test(start_paused = true)]
 async fn closing_is_bounded_while_the_venue_says_nothing() {
     for seconds in [0, 1, 15] {
-        let books = Books::connect_with(config(names(1)), || Silent).await.unwrap();
+        let books = Books::start_with(config(names(1)), || Silent).unwrap();
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         let start = Instant::now();
         books.close().await;
@@ -403,14 +404,9 @@ fn books_whose_runtime_is_gone_are_withdrawn() {
 }
 
 #[test]
-fn connecting_outside_of_a_runtime_is_an_error() {
-    let connecting = Books::connect(BooksConfig::new([name(0)]));
-    let mut connecting = std::pin::pin!(connecting);
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    let std::task::Poll::Ready(answer) = connecting.as_mut().poll(&mut context) else {
-        panic!("there is nothing to wait for")
-    };
-    assert!(matches!(answer, Err(ConnectError::Runtime(_))), "{answer:?}");
+fn starting_outside_of_a_runtime_is_an_error() {
+    let answer = Books::start(BooksConfig::new([name(0)]));
+    assert!(matches!(answer, Err(StartError::Runtime(_))), "{answer:?}");
 }
 
 #[test]
@@ -421,7 +417,7 @@ fn a_program_without_a_runtime_has_books_on_a_thread_of_their_own() {
 
     let mut config = BooksConfig::new(names(12));
     config.feed.url = server.url();
-    let books = Books::connect_blocking(config).unwrap();
+    let books = Books::start_on_thread(config).unwrap();
     books.block_on(books.synced()).unwrap();
     let mut reader = books.bbo("P011-USD").unwrap();
     assert!(books.block_on(reader.changed()).unwrap().is_some());
@@ -474,7 +470,7 @@ impl level2::feed::Dial for Refused {
 async fn whoever_waits_is_told_when_the_connection_has_given_up() {
     let mut config = config(names(2));
     config.feed.session.max_failed_dials = std::num::NonZeroU32::new(3);
-    let books = Books::connect_with(config, || Refused).await.unwrap();
+    let books = Books::start_with(config, || Refused).unwrap();
     let mut reader = books.bbo("P000-USD").unwrap();
     assert_eq!(soon(books.synced()).await, Err(Closed));
     assert_eq!(soon(reader.changed()).await, Err(Closed));
@@ -508,7 +504,7 @@ async fn a_product_that_is_asked_for_again_does_not_end_the_wait_for_all() {
 fn books_with_a_thread_of_their_own_are_closed_from_any_executor() {
     let mut config = config(names(1));
     config.feed.url = "ws://127.0.0.1:9".to_owned();
-    let books = Books::connect_blocking(config).unwrap();
+    let books = Books::start_on_thread(config).unwrap();
     let mut closing = std::pin::pin!(books.close());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     while closing.as_mut().poll(&mut context).is_pending() {
@@ -575,7 +571,7 @@ async fn a_standby_is_a_second_connection_with_its_own_books() {
     }
     until(|| server.connections().open == 2).await;
     // Without any connection there is nothing to switch to.
-    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let mut events = books.events(EventConfig::new(Interest::Status));
     server.abort_all();
     let mut lost = 0;
     while lost < 10 {
@@ -601,9 +597,9 @@ async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
     config.feed.url = server.url();
     config.feed.session.backoff_max = Duration::from_millis(200);
     config.redundancy = Redundancy::Standby;
-    let books = Arc::new(Books::connect(config).await.unwrap());
+    let books = Arc::new(Books::start(config).unwrap());
     until(|| books.stats().covered == 3).await;
-    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let mut events = books.events(EventConfig::new(Interest::Status));
 
     let readers: Vec<_> = names(3).iter().map(|name| books.bbo(name.as_str()).unwrap()).collect();
     let (is_done, reading) = (Arc::new(AtomicBool::new(false)), Arc::clone(&books));
@@ -658,13 +654,13 @@ async fn calls_from_many_threads_at_once_never_stand_still() {
     config.feed.session.backoff_max = Duration::from_millis(200);
     config.products_per_connection = 8;
     config.redundancy = Redundancy::Standby;
-    let books = Arc::new(Books::connect(config).await.unwrap());
+    let books = Arc::new(Books::start(config).unwrap());
     let threads: Vec<_> = (0..4)
         .map(|seed| {
             let books = Arc::clone(&books);
             tokio::task::spawn_blocking(move || {
                 let mut rng = fastrand::Rng::with_seed(seed);
-                let mut events = books.events(EventConfig::new(Wakes::Top(2)));
+                let mut events = books.events(EventConfig::new(Interest::Top(2)));
                 let mut live = 0;
                 let end = std::time::Instant::now() + Duration::from_secs(3);
                 while std::time::Instant::now() < end {
@@ -675,7 +671,7 @@ async fn calls_from_many_threads_at_once_never_stand_still() {
                     match rng.usize(0..2_000) {
                         0 => drop(books.unsubscribe(&product)),
                         1..=3 => books.subscribe(product).unwrap(),
-                        4..=50 => events = books.events(EventConfig::new(Wakes::Levels)),
+                        4..=50 => events = books.events(EventConfig::new(Interest::Levels)),
                         51..=100 => assert!(books.stats().products <= 30),
                         101..=150 => drop(books.status(product.as_str())),
                         151..=200 => while events.try_next().is_some() {},

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use level2::book::Side;
-use level2::books::{Books, Change, Delivery, Event, EventConfig, EventStream, Wakes};
-use level2::session::{Cause, Event as SessionEvent, LevelChange};
+use level2::books::{Books, Change, Delivery, Event, EventConfig, EventStream, Interest};
+use level2::session::{Cause, LevelChange, SessionEvent};
 use level2::sim::Server;
 use level2::{Level, ProductId};
 use rust_decimal::Decimal;
@@ -77,7 +77,7 @@ impl Copy {
 #[tokio::test(start_paused = true)]
 async fn every_update_comes_with_the_levels_that_it_changed() {
     let (_server, books) = live_books(2).await;
-    let mut config = EventConfig::new(Wakes::Levels);
+    let mut config = EventConfig::new(Interest::Levels);
     config.products = Some([name(1)].into());
     let mut events = books.events(config);
     // The next frame is the first whose levels were gathered from its start.
@@ -104,15 +104,15 @@ async fn each_consumer_is_told_exactly_what_it_chose() {
 
     let (_server, books) = live_books(1).await;
     let capacity = 100_000;
-    let consumer = |wakes| {
-        let mut config = EventConfig::new(wakes);
+    let consumer = |interest| {
+        let mut config = EventConfig::new(interest);
         config.delivery = Delivery::Queue { capacity };
         books.events(config)
     };
-    let mut all = consumer(Wakes::Levels);
-    let mut top = consumer(Wakes::Top(TOP));
-    let mut best = consumer(Wakes::Best);
-    let mut status = consumer(Wakes::Status);
+    let mut all = consumer(Interest::Levels);
+    let mut top = consumer(Interest::Top(TOP));
+    let mut best = consumer(Interest::Bbo);
+    let mut status = consumer(Interest::Status);
     let first = next_change(&mut all).await;
     let (mut copy, sequence) = Copy::of(&books, "P000-USD");
     assert_eq!(sequence, first.bbo.sequence);
@@ -152,7 +152,7 @@ async fn each_consumer_is_told_exactly_what_it_chose() {
 async fn a_slow_consumer_is_told_exactly_how_many_it_missed() {
     let (server, books) = live_books(3).await;
     let consumer = |capacity| {
-        let mut config = EventConfig::new(Wakes::Levels);
+        let mut config = EventConfig::new(Interest::Levels);
         config.delivery = Delivery::Queue { capacity };
         books.events(config)
     };
@@ -196,12 +196,12 @@ async fn a_slow_consumer_is_told_exactly_how_many_it_missed() {
 #[tokio::test(start_paused = true)]
 async fn a_conflating_consumer_has_one_event_of_each_product_and_it_is_the_newest() {
     let (server, books) = live_books(4).await;
-    let mut config = EventConfig::new(Wakes::Best);
+    let mut config = EventConfig::new(Interest::Bbo);
     let mut patient = {
         config.delivery = Delivery::Queue { capacity: 1_000_000 };
         books.events(config.clone())
     };
-    config.delivery = Delivery::Latest;
+    config.delivery = Delivery::Conflate;
     let mut latest = books.events(config);
     tokio::time::sleep(Duration::from_secs(30)).await;
     server.with_exchange(|exchange| exchange.hold_markets(true));
@@ -221,19 +221,19 @@ async fn a_conflating_consumer_has_one_event_of_each_product_and_it_is_the_newes
     assert_eq!(told.len(), 4);
     for (product, (mut change, count)) in expected {
         assert!(count > 0);
-        change.merged = count;
+        change.conflated = count;
         assert_eq!(told[&product], change);
     }
     // Taken is taken: the next one counts anew.
     server.with_exchange(|exchange| exchange.hold_markets(false));
-    assert_eq!(next_change(&mut latest).await.merged, 0);
+    assert_eq!(next_change(&mut latest).await.conflated, 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_becomes_of_products_and_connections_is_told_in_order() {
     let server = serve(exchange(3)).await;
     let books = connect(config(names(2)), &Memory::new(&server)).await;
-    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let mut events = books.events(EventConfig::new(Interest::Status));
     soon(books.synced()).await.unwrap();
     let connection = server.newest_connection().unwrap();
     server.with_exchange(|exchange| exchange.drop_next(connection));
@@ -273,14 +273,14 @@ async fn what_becomes_of_products_and_connections_is_told_in_order() {
             "disconnected 1",
         ]
     );
-    assert_eq!(books.events(EventConfig::new(Wakes::Best)).next().await, None);
+    assert_eq!(books.events(EventConfig::new(Interest::Bbo)).next().await, None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_loss_takes_the_best_away_before_it_is_told() {
     let (server, books) = live_books(1).await;
     let reader = books.bbo("P000-USD").unwrap();
-    let mut events = books.events(EventConfig::new(Wakes::Status));
+    let mut events = books.events(EventConfig::new(Interest::Status));
     for _ in 0..5 {
         server.abort_all();
         loop {
@@ -298,11 +298,11 @@ async fn a_loss_takes_the_best_away_before_it_is_told() {
 async fn a_dropped_consumer_costs_nothing_and_a_stream_is_a_stream() {
     let (_server, books) = live_books(1).await;
     for _ in 0..100 {
-        let events = pin!(books.events(EventConfig::new(Wakes::Levels)));
+        let events = pin!(books.events(EventConfig::new(Interest::Levels)));
         let two: Vec<Event> = soon(events.take(2).collect()).await;
         assert_eq!(two.len(), 2);
     }
-    let mut events = books.events(EventConfig::new(Wakes::Levels));
+    let mut events = books.events(EventConfig::new(Interest::Levels));
     let waiting = tokio::spawn(async move { while events.next().await.is_some() {} });
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(books);

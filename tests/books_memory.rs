@@ -12,7 +12,7 @@ mod many;
 
 use std::time::Duration;
 
-use level2::books::{Books, Event, EventConfig, Wakes};
+use level2::books::{Books, Event, EventConfig, Interest};
 use level2::sim::ExchangeConfig;
 
 use self::held::held;
@@ -61,7 +61,7 @@ async fn nothing_is_left_of_what_has_gone() {
     let (first, last) = (after[1], after[5]);
     assert!(last < first + first / 4, "{first} KiB have become {last}");
 
-    let mut stuck = books.events(EventConfig::new(Wakes::Levels));
+    let mut stuck = books.events(EventConfig::new(Interest::Levels));
     tokio::time::sleep(Duration::from_secs(60)).await;
     let before = held();
     tokio::time::sleep(Duration::from_secs(60)).await;

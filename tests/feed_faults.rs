@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use level2::ProductId;
 use level2::feed::Feed;
-use level2::session::{Cause, Disconnect, Event, Resync};
+use level2::session::{Cause, Disconnect, Resync, SessionEvent};
 use level2::sim::{FaultPlan, FaultRates, Server, ServerConfig};
 
 use self::support::*;
@@ -29,7 +29,7 @@ async fn survive(resync: Resync, rates: FaultRates, seed: u64, losses_wanted: us
     let mut losses = 0;
     while losses < losses_wanted {
         let event = next(&mut feed).await;
-        if let Event::Lost { product, .. } = &event {
+        if let SessionEvent::Lost { product, .. } = &event {
             losses += 1;
             let is_live_again = feed.session().book(product.as_str()).is_ok();
             let reader = feed.bbo(product.as_str()).unwrap();
@@ -101,7 +101,7 @@ async fn duplicates_are_counted_and_lose_nothing() {
     ));
     while feed.session().stats().duplicates < 50 {
         let event = next(&mut feed).await;
-        assert!(!matches!(event, Event::Lost { .. }), "{event:?}");
+        assert!(!matches!(event, SessionEvent::Lost { .. }), "{event:?}");
         assert_readers_see_the_truth(&feed, &server);
     }
     assert_books_become_equal(&mut feed, &server).await;
@@ -119,8 +119,8 @@ async fn a_gap_is_one_loss_of_every_book_and_heals_alone() {
     let mut lost: Vec<(ProductId, Cause)> = Vec::new();
     loop {
         match next(&mut feed).await {
-            Event::Lost { product, cause } => lost.push((product, cause)),
-            Event::Disconnected { reason } => {
+            SessionEvent::Lost { product, cause } => lost.push((product, cause)),
+            SessionEvent::Disconnected { reason } => {
                 assert_eq!(reason, Disconnect::ForResync(Cause::Gap));
                 break;
             }
@@ -145,7 +145,7 @@ async fn a_stalled_connection_is_given_up_after_the_idle_timeout() {
         FaultRates { stall_ppm: 1_000_000, ..FaultRates::default() },
     ));
     let reason = loop {
-        if let Event::Disconnected { reason } = next(&mut feed).await {
+        if let SessionEvent::Disconnected { reason } = next(&mut feed).await {
             break reason;
         }
     };
@@ -186,7 +186,7 @@ async fn cancelling_next_thousands_of_times_loses_nothing() {
             event = feed.next() => {
                 events += 1;
                 let event = event.unwrap();
-                assert!(!matches!(event, Event::Missed { .. }), "{event:?}");
+                assert!(!matches!(event, SessionEvent::Missed { .. }), "{event:?}");
             }
             () = tokio::task::yield_now() => cancelled += 1,
         }

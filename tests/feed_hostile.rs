@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use level2::feed::{Feed, FeedConfig};
-use level2::session::{Disconnect, Event};
+use level2::session::{Disconnect, SessionEvent};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use self::support::*;
@@ -74,7 +74,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 async fn first_disconnect(config: FeedConfig) -> Disconnect {
     let mut feed = Feed::new(config).unwrap();
     loop {
-        if let Event::Disconnected { reason } = next(&mut feed).await {
+        if let SessionEvent::Disconnected { reason } = next(&mut feed).await {
             return reason;
         }
     }
@@ -181,7 +181,7 @@ async fn a_venue_that_pings_and_never_reads_cannot_hold_the_feed_up() {
     config.session.snapshot_timeout = PATIENCE;
     let mut feed = Feed::new(config).unwrap();
     let reason = loop {
-        if let Event::Disconnected { reason } = next(&mut feed).await {
+        if let SessionEvent::Disconnected { reason } = next(&mut feed).await {
             break reason;
         }
     };

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use level2::BboReader;
 use level2::feed::{Dial, DialError, Dialing, Feed, FeedConfig, Transport};
-use level2::session::{DialStage, Event};
+use level2::session::{DialStage, SessionEvent};
 use level2::sim::{ExchangeConfig, Server, ServerConfig};
 use tokio::time::Instant;
 use turmoil::net::{TcpListener, TcpStream};
@@ -112,7 +112,7 @@ async fn trade(run: Arc<Run>, shared: Arc<Mutex<Shared>>) -> turmoil::Result {
         let Ok(event) = tokio::time::timeout(SECOND, feed.next()).await else { continue };
         let event = event?;
         let mut shared = shared.lock().unwrap();
-        if !matches!(event, Event::Updated { .. }) {
+        if !matches!(event, SessionEvent::Updated { .. }) {
             shared.log.push((begun.elapsed(), format!("{event:?}")));
         }
         if let Some(server) = shared.server.as_ref().filter(|server| server.connections().open == 1)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use level2::feed::{ConfigError, Feed, Proxy, Roots};
-use level2::session::{DialStage, Disconnect, Event};
+use level2::session::{DialStage, Disconnect, SessionEvent};
 use level2::sim::ServerConfig;
 
 use self::proxy::{Kind, PASSWORD, TestProxy, USER};
@@ -48,7 +48,7 @@ async fn tls_is_spoken_with_the_venue_through_either_kind_of_proxy() {
 
 async fn first_disconnect(feed: &mut Feed) -> Disconnect {
     loop {
-        if let Event::Disconnected { reason } = next(feed).await {
+        if let SessionEvent::Disconnected { reason } = next(feed).await {
             return reason;
         }
     }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use level2::BboReader;
 use level2::feed::{Dial, Dialing, Feed, FeedConfig};
-use level2::session::{Cause, Disconnect, Event, SessionConfig};
+use level2::session::{Cause, Disconnect, SessionConfig, SessionEvent};
 use level2::sim::{Form, ProductSpec, RawFrame, Script, Server, ServerConfig, Step, Writes};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
@@ -76,8 +76,8 @@ async fn a_network_that_stops_at_any_stage_is_noticed_in_time_and_healed() {
         let mut last_event = begun;
         let reason = loop {
             match next(&mut feed).await {
-                Event::Disconnected { reason } => break reason,
-                Event::Lost { .. } => assert_withdrawn(&feed, "after the first loss"),
+                SessionEvent::Disconnected { reason } => break reason,
+                SessionEvent::Lost { .. } => assert_withdrawn(&feed, "after the first loss"),
                 _ => last_event = Instant::now(),
             }
         };
@@ -103,7 +103,7 @@ async fn a_network_that_stops_again_and_again_is_outlasted() {
     let mut reasons = Vec::new();
     while reasons.len() < stages().len() {
         assert_readers_see_the_truth(&feed, &server);
-        if let Event::Disconnected { reason } = next(&mut feed).await {
+        if let SessionEvent::Disconnected { reason } = next(&mut feed).await {
             assert_withdrawn(&feed, "after a connection");
             reasons.push(reason);
         }
@@ -128,8 +128,8 @@ async fn acks_without_snapshots_end_in_a_new_connection() {
     let mut feed = feed(&server, usual());
     let reason = loop {
         match next(&mut feed).await {
-            Event::Disconnected { reason } => break reason,
-            Event::Lost { cause, .. } => assert_eq!(cause, Cause::NoSnapshot),
+            SessionEvent::Disconnected { reason } => break reason,
+            SessionEvent::Lost { cause, .. } => assert_eq!(cause, Cause::NoSnapshot),
             _ => assert_withdrawn(&feed, "before any snapshot"),
         }
     };
@@ -148,7 +148,10 @@ async fn a_sound_venue_never_has_a_reason_to_hang_up() {
     let end = Instant::now() + 30 * SECOND;
     while Instant::now() < end {
         let event = next(&mut feed).await;
-        assert!(!matches!(event, Event::Lost { .. } | Event::Disconnected { .. }), "{event:?}");
+        assert!(
+            !matches!(event, SessionEvent::Lost { .. } | SessionEvent::Disconnected { .. }),
+            "{event:?}"
+        );
     }
     assert_books_become_equal(&mut feed, &server).await;
     assert_eq!(server.connections().dialed, 1);
@@ -175,9 +178,10 @@ async fn a_network_that_stands_for_a_while_loses_nothing() {
     let mut refusals = Vec::new();
     while refusals.is_empty() || feed.session().stats().frames < 10 * LIVE {
         match next(&mut feed).await {
-            Event::Refused { message } => refusals.push(message),
+            SessionEvent::Refused { message } => refusals.push(message),
             event => {
-                let is_loss = matches!(event, Event::Lost { .. } | Event::Disconnected { .. });
+                let is_loss =
+                    matches!(event, SessionEvent::Lost { .. } | SessionEvent::Disconnected { .. });
                 assert!(!is_loss, "{event:?}");
             }
         }
@@ -197,7 +201,7 @@ async fn a_frame_that_drips_is_silence() {
     let server = exchange([script]).await;
     let mut feed = feed(&server, usual());
     let reason = loop {
-        if let Event::Disconnected { reason } = next(&mut feed).await {
+        if let SessionEvent::Disconnected { reason } = next(&mut feed).await {
             break reason;
         }
     };
@@ -215,7 +219,7 @@ async fn a_feed_that_was_not_looked_at_shows_nothing_old() {
     timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
     tokio::time::sleep(usual().session.idle_timeout + MILLISECOND).await;
     let event = next(&mut feed).await;
-    assert!(matches!(event, Event::Lost { cause: Cause::Idle, .. }), "{event:?}");
+    assert!(matches!(event, SessionEvent::Lost { cause: Cause::Idle, .. }), "{event:?}");
     assert_withdrawn(&feed, "after a long time without a look");
     timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
     assert_books_become_equal(&mut feed, &server).await;
@@ -239,9 +243,10 @@ async fn a_stream_in_any_pieces_makes_the_same_books() {
         let mut updates = 0;
         while updates < 20 {
             let event = next(&mut feed).await;
-            let is_loss = matches!(event, Event::Lost { .. } | Event::Disconnected { .. });
+            let is_loss =
+                matches!(event, SessionEvent::Lost { .. } | SessionEvent::Disconnected { .. });
             assert!(!is_loss, "seed {seed}: {event:?}");
-            updates += u32::from(matches!(event, Event::Updated { .. }));
+            updates += u32::from(matches!(event, SessionEvent::Updated { .. }));
             let connection = server.newest_connection().unwrap();
             let Some(bbo) = feed.bbo("BTC-USD").unwrap().load() else { continue };
             let truth = server
@@ -368,8 +373,8 @@ async fn futures_dropped_at_any_await_lose_nothing() {
         turns += 1;
         match polled(feed.next(), if turns % 8 == 0 { 2 } else { 1 }).await {
             Some(Ok(event)) => {
-                assert!(!matches!(event, Event::Missed { .. }), "{event:?}");
-                disconnects += u64::from(matches!(event, Event::Disconnected { .. }));
+                assert!(!matches!(event, SessionEvent::Missed { .. }), "{event:?}");
+                disconnects += u64::from(matches!(event, SessionEvent::Disconnected { .. }));
                 assert_readers_see_the_truth(&feed, &server);
             }
             Some(Err(error)) => panic!("{error}"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use level2::feed::{Feed, Roots};
-use level2::session::{DialStage, Disconnect, Event};
+use level2::session::{DialStage, Disconnect, SessionEvent};
 use level2::sim::{Server, ServerConfig};
 use rustls::RootCertStore;
 use rustls::version::{TLS12, TLS13};
@@ -31,7 +31,7 @@ async fn exchange(seed: u64) -> Arc<Server> {
 async fn disconnects(feed: &mut Feed, count: usize) -> Vec<Disconnect> {
     let mut reasons = Vec::new();
     while reasons.len() < count {
-        if let Event::Disconnected { reason } = next(feed).await {
+        if let SessionEvent::Disconnected { reason } = next(feed).await {
             reasons.push(reason);
         }
     }
@@ -178,8 +178,8 @@ async fn the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none(
         match Feed::new(config) {
             Ok(mut feed) => loop {
                 match next(&mut feed).await {
-                    Event::Connected => break println!("@connected"),
-                    Event::Disconnected { reason } => break println!("@{reason}"),
+                    SessionEvent::Connected => break println!("@connected"),
+                    SessionEvent::Disconnected { reason } => break println!("@{reason}"),
                     _ => {}
                 }
             },

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use level2::auth::Credentials;
 use level2::feed::{Feed, FeedConfig, Roots};
-use level2::session::{AuthenticationFailure, Event, LikelyCause, Resync};
+use level2::session::{AuthenticationFailure, LikelyCause, Resync, SessionEvent};
 use level2::sim::{ExchangeConfig, PublicKey, Server, ServerConfig, TokenFault, TokenRules};
 
 use self::keys::{KEY_NAME, TestKey};
@@ -96,7 +96,7 @@ async fn every_request_of_many_subscriptions_carries_a_token_that_is_taken() {
 
 async fn next_failure(feed: &mut Feed) -> AuthenticationFailure {
     loop {
-        if let Event::AuthenticationFailed(failure) = next(feed).await {
+        if let SessionEvent::AuthenticationFailed(failure) = next(feed).await {
             return failure;
         }
     }

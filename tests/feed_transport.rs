@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use level2::feed::{Dial, DialError, Dialing, Feed, FeedError};
-use level2::session::{DialStage, Disconnect, Event};
+use level2::session::{DialStage, Disconnect, SessionEvent};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use self::support::*;
 
 async fn first_disconnect(feed: &mut Feed) -> Disconnect {
     loop {
-        if let Event::Disconnected { reason } = next(feed).await {
+        if let SessionEvent::Disconnected { reason } = next(feed).await {
             return reason;
         }
     }

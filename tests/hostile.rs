@@ -8,7 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Instant;
 
-use level2::session::{Cause, Event, Input, Output, Resync, Session, SessionConfig, Status};
+use level2::session::{Cause, Input, Output, Resync, Session, SessionConfig, SessionEvent, Status};
 use level2::wire::{Body, DecodeErrorKind, Decoder, MAX_DEPTH};
 
 thread_local! {
@@ -247,7 +247,7 @@ impl Venue {
         self.session.handle(self.now, Input::Message(text.as_bytes()));
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<SessionEvent> {
         let mut events = Vec::new();
         loop {
             match self.session.poll(self.now) {
@@ -308,7 +308,7 @@ fn a_snapshot_beyond_the_cap_is_refused_with_its_error_and_leaves_nothing_behind
     let events = venue.events();
     let cap = max_levels.to_string();
     assert!(
-        events.iter().any(|event| matches!(event, Event::Unholdable { product, error }
+        events.iter().any(|event| matches!(event, SessionEvent::LevelRejected { product, error }
             if product.as_str() == "BTC-USD" && error.to_string().contains(&cap))),
         "{events:?}"
     );

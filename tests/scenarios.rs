@@ -68,7 +68,7 @@ fn set(config: &mut SessionConfig, setting: &str) -> Outcome {
         "max_failed_dials" => config.max_failed_dials = Some(parse(value, "a number")?),
         "max_levels_per_side" => config.max_levels_per_side = parse(value, "a number")?,
         "max_products" => config.max_products = parse(value, "a number")?,
-        "max_turned_away" => config.max_turned_away = Some(parse(value, "a number")?),
+        "max_rejections" => config.max_rejections = Some(parse(value, "a number")?),
         "products" => config.products = products(value)?,
         "quiet_limit" => config.quiet_limit = Some(duration(value)?),
         "resync" => {

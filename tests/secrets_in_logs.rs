@@ -26,7 +26,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use level2::auth::Credentials;
 use level2::feed::{Feed, FeedConfig, Proxy, Roots};
-use level2::session::Event;
+use level2::session::SessionEvent;
 use level2::sim::{Exchange, ExchangeConfig, TokenRules};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -97,7 +97,7 @@ async fn run_sessions(key: &TestKey, venue: &Venue) -> String {
         let mut feed = Feed::new(config).unwrap();
         while !feed.session().is_synced() {
             let event = next(&mut feed).await;
-            if let Event::AuthenticationFailed(failure) = &event {
+            if let SessionEvent::AuthenticationFailed(failure) = &event {
                 writeln!(shown, "{failure}").unwrap();
             }
             writeln!(shown, "{event:?}").unwrap();

@@ -41,11 +41,11 @@
 //! | F31 | heartbeats that jump | `a_gap_shows_on_any_channel.txt`, `a_heartbeats_own_counter_means_nothing.txt` |
 //! | F32 | a quiet product | `a_quiet_product_stays_live.txt`, `a_limit_of_quiet_makes_it_a_fault.txt` |
 //! | F33 | closed to come back | `socket_table::closed_to_restart`, `feed_transport::every_close_code_is_told_as_it_came`, `a_restarting_venue_is_dialled_soon_once.txt` |
-//! | F34 | closed for the client's fault | `socket_table::closed_by_a_code_of_the_venues_own`, `a_client_at_fault_waits_long.txt`, `turned_away_too_often_is_the_end.txt` |
+//! | F34 | closed for the client's fault | `socket_table::closed_by_a_code_of_the_venues_own`, `a_client_at_fault_waits_long.txt`, `rejected_too_often_is_the_end.txt` |
 //! | F35 | closed for the venue's fault | `socket_table::closed_before_any_request`, `socket_table::closed_by_a_code_that_is_never_sent`, `a_closed_connection_is_dialled_again.txt` |
 //! | F36 | refused, no name, a dead address | `feed_transport::dials_that_fail_say_how_far_they_came_and_may_be_limited`, `feed_proxy::the_environment_names_a_proxy_and_exceptions`, `src/feed/dial::every_address_of_a_name_is_tried` |
 //! | F37 | a handshake that hangs | `socket_table::silence_within_a_dial_ends_it_at_its_deadline`, `feed_proxy::a_proxy_that_is_not_there_or_silent_is_bounded_by_the_same_deadline`, `a_dial_has_a_deadline.txt` |
-//! | F38 | certificates that prove nothing | `feed_tls::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/tests/redial::being_turned_away_too_often_ends_the_session_if_it_may` |
+//! | F38 | certificates that prove nothing | `feed_tls::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/tests/redial::being_rejected_too_often_ends_the_session_if_it_may` |
 //! | F39 | an HTTP status for an answer | `socket_table::answered_by_too_many_requests`, `socket_table::answered_by_a_redirect`, `feed_transport::a_retry_after_is_waited_for`, `a_retry_after_is_kept_to.txt` |
 //! | F40 | accepted and closed at once | `waits_start_over_after_half_a_minute_live.txt`, `src/session/tests::a_venue_that_opens_and_closes_is_dialled_ever_more_seldom` |
 //! | F41 | many clients at once | `src/session/tests::many_clients_do_not_dial_in_step`, `books::many_connections_stay_within_the_limits_of_the_venue_together` |
@@ -79,7 +79,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use level2::feed::{Feed, FeedConfig, Roots};
-use level2::session::{Cause, DialStage, Disconnect, Event};
+use level2::session::{Cause, DialStage, Disconnect, SessionEvent};
 use level2::sim::{Answer, Form, RawFrame, Script, Server, ServerConfig, ServerTls, Step, Writes};
 
 use self::support::*;
@@ -167,7 +167,7 @@ async fn first_disconnect(feed: &mut Feed, server: &Server, wants_live: bool) ->
     let (mut synced, mut lost) = (0, Vec::new());
     loop {
         match next(feed).await {
-            Event::Disconnected { reason } => {
+            SessionEvent::Disconnected { reason } => {
                 assert_withdrawn(feed, "after the connection");
                 let cause = match reason {
                     Disconnect::ForResync(cause) => cause,
@@ -178,14 +178,14 @@ async fn first_disconnect(feed: &mut Feed, server: &Server, wants_live: bool) ->
                 assert_eq!(synced, if wants_live { PRODUCTS.len() } else { 0 });
                 return reason;
             }
-            Event::Lost { product, cause } => {
+            SessionEvent::Lost { product, cause } => {
                 assert_withdrawn(feed, "after the first loss");
                 lost.push((product, cause));
             }
             event => {
-                let is_told_why = matches!(event, Event::Undecodable { .. });
+                let is_told_why = matches!(event, SessionEvent::Undecodable { .. });
                 assert!(lost.is_empty() || is_told_why, "{event:?} between the losses and the end");
-                synced += usize::from(matches!(event, Event::Synced { .. }));
+                synced += usize::from(matches!(event, SessionEvent::Synced { .. }));
                 assert_readers_see_the_truth(feed, server);
             }
         }
@@ -423,7 +423,8 @@ async fn the_form_of_frames_changes_nothing() {
             let mut feed = Feed::new(config).unwrap();
             while feed.session().stats().frames < 3 * LIVE {
                 let event = next(&mut feed).await;
-                let is_loss = matches!(event, Event::Lost { .. } | Event::Disconnected { .. });
+                let is_loss =
+                    matches!(event, SessionEvent::Lost { .. } | SessionEvent::Disconnected { .. });
                 assert!(!is_loss, "{script:?}: {event:?}");
                 assert_readers_see_the_truth(&feed, &server);
             }

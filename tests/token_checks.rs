@@ -11,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use level2::auth::{Credentials, NONCE_LEN};
-use level2::session::{Event, Input, Output, Resync, Session, SessionConfig, Status};
+use level2::session::{Input, Output, Resync, Session, SessionConfig, SessionEvent, Status};
 use level2::sim::{
     ConnectionId, Exchange, ExchangeConfig, ProductSpec, PublicKey, TokenFault, TokenRules,
 };
@@ -90,7 +90,7 @@ impl Pair {
                     }
                 }
                 Output::Event(event) => {
-                    let is_refusal = matches!(event, Event::Refused { .. });
+                    let is_refusal = matches!(event, SessionEvent::Refused { .. });
                     self.failures += usize::from(is_refusal);
                 }
                 Output::Send(request) => {

@@ -1,6 +1,6 @@
 //! Changes of a book beside a naive one, errors included.
 
-use level2::book::{Applied, Book, BookError, Change, Fixed, PackedLevel, Side, Snapshot};
+use level2::book::{Applied, Book, BookError, Fixed, PackedLevel, SetOutcome, Side, Snapshot};
 use rust_decimal::Decimal;
 
 use super::naive_book::{NaiveBook, NaiveLevel};
@@ -164,8 +164,8 @@ impl Pair {
         let expected = levels.into_iter().try_for_each(|(side, price, size)| {
             let change = self.naive.set(side, price, size)?;
             counts[0] += 1;
-            counts[1] += u64::from(!matches!(change, Change::Absent | Change::Unchanged));
-            counts[2] += u64::from(change == Change::Absent);
+            counts[1] += u64::from(!matches!(change, SetOutcome::Absent | SetOutcome::Unchanged));
+            counts[2] += u64::from(change == SetOutcome::Absent);
             Ok::<(), BookError>(())
         });
         assert_eq!(answer, expected);
@@ -231,7 +231,7 @@ impl NaiveScales {
         }
     }
 
-    fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
+    fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<SetOutcome, BookError> {
         self.check_size(size)?;
         if !(size.is_zero() && price.scale() > self.price_scale) {
             self.check_price(price)?;
@@ -243,11 +243,11 @@ impl NaiveScales {
         }
         self.levels.set(side, price, size);
         Ok(match held {
-            None if size.is_zero() => Change::Absent,
-            None => Change::Inserted,
-            Some(_) if size.is_zero() => Change::Removed,
-            Some(held) if held == size => Change::Unchanged,
-            Some(_) => Change::Resized,
+            None if size.is_zero() => SetOutcome::Absent,
+            None => SetOutcome::Inserted,
+            Some(_) if size.is_zero() => SetOutcome::Removed,
+            Some(held) if held == size => SetOutcome::Unchanged,
+            Some(_) => SetOutcome::Resized,
         })
     }
 

@@ -59,7 +59,7 @@ impl World {
         config.max_products = picks.of(&[1_000, 1_000, 3]);
         config.max_levels_per_side = picks.of(&[500_000, 500_000, 2]);
         config.max_failed_dials = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
-        config.max_turned_away = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
+        config.max_rejections = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
         config.quiet_limit = picks.one_in(4).then_some(Duration::from_secs(7));
         config.seed = picks.byte().into();
         let now = Instant::now();

@@ -8,7 +8,7 @@ use super::ticks::Fixed;
 
 /// The side of the book that an order rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_enums)] // A book has two sides, and matches on them should be total.
+#[expect(clippy::exhaustive_enums)] // A book has two sides, and matches on them should be total.
 pub enum Side {
     /// Buyers. The best bid is the highest.
     Bid,
@@ -41,7 +41,7 @@ impl fmt::Display for Side {
 /// Both numbers are exact. They carry the scale of their book, so `1.5` may print as `1.50`;
 /// equality, ordering and hashing are numeric, and [`Decimal::normalize`] trims for printing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs)] // A level is a price and a size, and callers build them.
+#[expect(clippy::exhaustive_structs)] // A level is a price and a size, and callers build them.
 pub struct Level {
     /// Price in quote currency for one unit of base currency, as the venue's `price_level`.
     pub price: Decimal,

@@ -10,10 +10,10 @@
 //!
 //! What a book is asked for beyond its levels (cost of an order, depth, imbalance) is in [`depth`].
 
-mod change;
 pub mod depth;
 mod ladder;
 mod level;
+mod outcome;
 mod ticks;
 mod window;
 
@@ -21,11 +21,11 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-pub use self::change::{Applied, Change};
 pub use self::depth::Depth;
 use self::ladder::Ladder;
 pub use self::ladder::Levels;
 pub use self::level::{Level, PackedLevel, Side};
+pub use self::outcome::{Applied, SetOutcome};
 pub use self::ticks::{Fixed, FixedError, MAX_SCALE};
 use self::ticks::{Scaling, pow10, ticks};
 pub(crate) use self::ticks::{decimal, decimal_unsigned};
@@ -94,9 +94,9 @@ impl Book {
     /// [`BookError`] when the size is negative, when a number does not fit the book's scales, or
     /// when the side is full. The book is then as it was.
     #[inline]
-    pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<Change, BookError> {
+    pub fn set(&mut self, side: Side, price: Fixed, size: Fixed) -> Result<SetOutcome, BookError> {
         let (before, after) = self.place::<false>(&PackedLevel::new(side, price, size))?;
-        Ok(Change::between(before, after))
+        Ok(SetOutcome::between(before, after))
     }
 
     /// Makes many changes, in their order.

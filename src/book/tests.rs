@@ -85,11 +85,11 @@ proptest! {
             let change = book.set(side, price, size).unwrap();
             naive.set(side, price, size);
             let expected = match (held, size.is_zero()) {
-                (None, true) => Change::Absent,
-                (None, false) => Change::Inserted,
-                (Some(_), true) => Change::Removed,
-                (Some(held), false) if held == size.into() => Change::Unchanged,
-                (Some(_), false) => Change::Resized,
+                (None, true) => SetOutcome::Absent,
+                (None, false) => SetOutcome::Inserted,
+                (Some(_), true) => SetOutcome::Removed,
+                (Some(held), false) if held == size.into() => SetOutcome::Unchanged,
+                (Some(_), false) => SetOutcome::Resized,
             };
             prop_assert_eq!(change, expected);
             naive.assert_equals(&book);
@@ -110,8 +110,8 @@ proptest! {
             for (side, price, size) in operations {
                 let change = other.set(*side, *price, *size).unwrap();
                 expected.total += 1;
-                expected.absent += u64::from(change == Change::Absent);
-                expected.made += u64::from(!matches!(change, Change::Absent | Change::Unchanged));
+                expected.absent += u64::from(change == SetOutcome::Absent);
+                expected.made += u64::from(!matches!(change, SetOutcome::Absent | SetOutcome::Unchanged));
             }
             prop_assert_eq!(applied, expected);
             prop_assert!(book.bids().eq(other.bids()) && book.asks().eq(other.asks()));
@@ -204,7 +204,7 @@ fn a_snapshot_keeps_its_levels_when_one_does_not_fit_beside_them() {
 fn deleting_a_finer_price_does_not_grow_the_scale() {
     let mut book = Book::new();
     book.set(Side::Bid, number("10"), number("1")).unwrap();
-    assert_eq!(book.set(Side::Bid, number("9.99999"), Fixed::ZERO), Ok(Change::Absent));
+    assert_eq!(book.set(Side::Bid, number("9.99999"), Fixed::ZERO), Ok(SetOutcome::Absent));
     assert_eq!(book.price_scale(), 0);
 }
 
@@ -217,9 +217,9 @@ fn refuses_negative_sizes_and_full_sides() {
     book.set(Side::Bid, number("2"), number("1")).unwrap();
     let full = BookError::TooManyLevels { side: Side::Bid, max_levels: 2 };
     assert_eq!(book.set(Side::Bid, number("3"), number("1")), Err(full));
-    assert_eq!(book.set(Side::Bid, number("2"), number("5")), Ok(Change::Resized));
-    assert_eq!(book.set(Side::Bid, number("1"), Fixed::ZERO), Ok(Change::Removed));
-    assert_eq!(book.set(Side::Bid, number("3"), number("1")), Ok(Change::Inserted));
+    assert_eq!(book.set(Side::Bid, number("2"), number("5")), Ok(SetOutcome::Resized));
+    assert_eq!(book.set(Side::Bid, number("1"), Fixed::ZERO), Ok(SetOutcome::Removed));
+    assert_eq!(book.set(Side::Bid, number("3"), number("1")), Ok(SetOutcome::Inserted));
 
     let mut snapshot = Snapshot::new(1);
     snapshot.push(Side::Ask, number("1"), number("1")).unwrap();

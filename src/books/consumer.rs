@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
 
-use super::event::{Delivery, Event, EventConfig, Wakes};
+use super::event::{Delivery, Event, EventConfig, Interest};
 use super::turnstile::lock;
 use crate::wire::ProductId;
 
@@ -88,7 +88,7 @@ pub(super) struct Consumer {
 #[derive(Default)]
 struct Queue {
     events: VecDeque<Event>,
-    /// With [`Delivery::Latest`], the ticket of each product's event, and how many earlier ones
+    /// With [`Delivery::Conflate`], the ticket of each product's event, and how many earlier ones
     /// it stands for.
     tickets: BTreeMap<ProductId, (u64, u64)>,
     /// How many events have left the front of the queue: the ticket of the one there.
@@ -100,16 +100,16 @@ struct Queue {
 }
 
 impl Consumer {
-    pub(super) const fn wakes(&self) -> Wakes {
-        self.config.wakes
+    pub(super) const fn interest(&self) -> Interest {
+        self.config.interest
     }
 
     /// Whether somebody has to collect the levels that change for it.
     pub(super) const fn needs_levels(&self) -> bool {
-        match self.config.wakes {
-            Wakes::Best | Wakes::Status => false,
-            Wakes::Levels => self.hands_over_levels(),
-            Wakes::Top(_) => true,
+        match self.config.interest {
+            Interest::Bbo | Interest::Status => false,
+            Interest::Levels => self.hands_over_levels(),
+            Interest::Top(_) => true,
         }
     }
 
@@ -137,7 +137,7 @@ impl Consumer {
             return;
         }
         match self.config.delivery {
-            Delivery::Latest => queue.replace(event),
+            Delivery::Conflate => queue.replace(event),
             Delivery::Queue { capacity } => {
                 if queue.events.len() >= capacity.max(1) {
                     queue.events.pop_front();
@@ -193,7 +193,7 @@ impl Queue {
             Some((ticket, merged)) => {
                 *merged += 1;
                 if let Event::Changed(change) = &mut event {
-                    change.merged = *merged;
+                    change.conflated = *merged;
                 }
                 self.events[(*ticket - self.front) as usize] = event;
             }

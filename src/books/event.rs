@@ -7,7 +7,7 @@ use std::time::Instant;
 #[cfg(feature = "auth")]
 use crate::auth::AuthError;
 use crate::bbo::Bbo;
-use crate::session::{Cause, Event as SessionEvent, LevelChange};
+use crate::session::{Cause, LevelChange, SessionEvent};
 use crate::wire::ProductId;
 
 /// Something that happened to the books, in the order in which it did for each product.
@@ -103,11 +103,11 @@ pub struct Change {
     /// The best bid and ask after the frame, with the frame's number and its connection's.
     pub bbo: Bbo,
     /// The levels that the frame changed, in the frame's order, for those who asked for them; with
-    /// [`Wakes::Top`] those of them within the top levels before or after it.
+    /// [`Interest::Top`] those of them within the top levels before or after it.
     pub levels: Option<Arc<[LevelChange]>>,
     /// How many earlier events of the product this one stands for as well, with
-    /// [`Delivery::Latest`].
-    pub merged: u64,
+    /// [`Delivery::Conflate`].
+    pub conflated: u64,
     /// When readers could see it, on the same clock as [`Bbo::received`].
     pub published: Instant,
 }
@@ -115,12 +115,12 @@ pub struct Change {
 /// What a consumer of events chooses to be told.
 ///
 /// ```
-/// use level2::books::{Delivery, EventConfig, Wakes};
+/// use level2::books::{Delivery, EventConfig, Interest};
 ///
 /// // Every change of the best bid or ask of one product; of a backlog only the newest.
-/// let mut config = EventConfig::new(Wakes::Best);
+/// let mut config = EventConfig::new(Interest::Bbo);
 /// config.products = Some(["BTC-USD".parse()?].into());
-/// config.delivery = Delivery::Latest;
+/// config.delivery = Delivery::Conflate;
 /// # Ok::<(), level2::wire::ProductIdError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +128,7 @@ pub struct Change {
 pub struct EventConfig {
     /// Which changes of books are told. What becomes of a product (live, lost, switched over,
     /// removed) is told in any case.
-    pub wakes: Wakes,
+    pub interest: Interest,
     /// The products to be told of, or `None` for all, later ones included. What connections tell
     /// is told in any case. The default is `None`.
     pub products: Option<BTreeSet<ProductId>>,
@@ -139,9 +139,9 @@ pub struct EventConfig {
 impl EventConfig {
     /// Returns the default settings for these changes.
     #[must_use]
-    pub const fn new(wakes: Wakes) -> Self {
+    pub const fn new(interest: Interest) -> Self {
         let delivery = Delivery::Queue { capacity: DEFAULT_CAPACITY };
-        Self { wakes, products: None, delivery }
+        Self { interest, products: None, delivery }
     }
 }
 
@@ -151,9 +151,9 @@ pub const DEFAULT_CAPACITY: usize = 1_024;
 /// Which changes of live books a consumer is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Wakes {
+pub enum Interest {
     /// Those of the best bid or ask: another price or another size.
-    Best,
+    Bbo,
     /// All of them, each with the levels that changed.
     Levels,
     /// None.
@@ -164,7 +164,7 @@ pub enum Wakes {
     Top(usize),
 }
 
-/// The most levels of a side that [`Wakes::Top`] looks at.
+/// The most levels of a side that [`Interest::Top`] looks at.
 pub const MAX_TOP_LEVELS: usize = 1_000;
 
 /// What is done about events that a consumer has yet to take.
@@ -173,7 +173,7 @@ pub const MAX_TOP_LEVELS: usize = 1_000;
 pub enum Delivery {
     /// Of each product the newest event is kept, and replaces the one before it. It carries no
     /// levels, and what connections tell is left out.
-    Latest,
+    Conflate,
     /// Up to so many events are kept. Beyond that the oldest are thrown away and counted
     /// ([`Event::Missed`]).
     Queue {

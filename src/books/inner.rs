@@ -20,7 +20,7 @@ use super::placement::Placement;
 use super::shard::{Shard, SharedLine, drive};
 use super::slot::{Publishers, Slot};
 use super::turnstile::lock;
-use super::{BooksStats, ConnectError, Connector, Dial, SubscribeError, TooManyConnections, now};
+use super::{BooksStats, Connector, Dial, StartError, SubscribeError, TooManyConnections, now};
 use crate::feed::Link;
 use crate::session::{Cause, Stats};
 use crate::wire::ProductId;
@@ -74,10 +74,10 @@ impl Inner {
         config: BooksConfig,
         runtime: Handle,
         dialer: Option<Box<MakeDialer>>,
-    ) -> Result<Arc<Self>, ConnectError> {
+    ) -> Result<Arc<Self>, StartError> {
         let line_count = config.redundancy.line_count();
         let max_shards = config.max_connections / line_count;
-        let mut connector = Connector::new(config.feed).map_err(ConnectError::Config)?;
+        let mut connector = Connector::new(config.feed).map_err(StartError::Config)?;
         let products = std::mem::take(&mut connector.session.products);
         let inner = Arc::new(Self {
             hub: Arc::default(),
@@ -99,7 +99,7 @@ impl Inner {
         let mut control = lock(&inner.control);
         let mut shards = Vec::new();
         for product in products {
-            shards.extend(inner.add(&mut control, product).map_err(ConnectError::Full)?);
+            shards.extend(inner.add(&mut control, product).map_err(StartError::Full)?);
         }
         // Not before all products are there, so that each connection asks for its own at once.
         for shard in shards {

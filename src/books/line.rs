@@ -11,14 +11,12 @@ use std::time::Instant;
 use rust_decimal::Decimal;
 
 use super::consumer::{Consumer, Hub};
-use super::event::{Change, Event, MAX_TOP_LEVELS, Wakes};
+use super::event::{Change, Event, Interest, MAX_TOP_LEVELS};
 use super::slot::Slot;
 use super::turnstile::lock;
 use crate::bbo::{Bbo, BboPublisher};
 use crate::book::{Book, Side, Tops, decimal, decimal_unsigned};
-use crate::session::{
-    Cause, Event as SessionEvent, Input, LevelChange, Output, Session, SessionConfig,
-};
+use crate::session::{Cause, Input, LevelChange, Output, Session, SessionConfig, SessionEvent};
 use crate::wire::{ProductId, Request};
 
 /// What the venue says when a connection asks for more products than it serves on one.
@@ -268,15 +266,15 @@ impl Line {
             if consumer.needs_levels() && !self.has_levels || !consumer.wants_product(product) {
                 continue;
             }
-            let levels = match consumer.wakes() {
-                Wakes::Best if is_best_changed => None,
-                Wakes::Best | Wakes::Status => continue,
-                Wakes::Levels if !consumer.hands_over_levels() => None,
-                Wakes::Levels => {
+            let levels = match consumer.interest() {
+                Interest::Bbo if is_best_changed => None,
+                Interest::Bbo | Interest::Status => continue,
+                Interest::Levels if !consumer.hands_over_levels() => None,
+                Interest::Levels => {
                     let all = || self.session.changes(product.as_str()).collect();
                     Some(Arc::clone(levels.get_or_insert_with(all)))
                 }
-                Wakes::Top(count) => {
+                Interest::Top(count) => {
                     let top = Top::of(book, count);
                     let changes = self.session.changes(product.as_str());
                     let within: Arc<[_]> = changes.filter(|change| top.holds(change)).collect();
@@ -291,7 +289,7 @@ impl Line {
                 product,
                 bbo,
                 levels,
-                merged: 0,
+                conflated: 0,
                 published: now,
             }));
         }

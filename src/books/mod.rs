@@ -4,7 +4,7 @@
 //! use level2::books::{Books, BooksConfig};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let books = Books::connect(BooksConfig::new(["BTC-USD".parse()?, "ETH-USD".parse()?])).await?;
+//! let books = Books::start(BooksConfig::new(["BTC-USD".parse()?, "ETH-USD".parse()?]))?;
 //! books.synced().await?;
 //! let best = books.bbo("BTC-USD").ok_or("it was asked for")?;
 //! // From any thread, without a lock; `None` whenever the book may be wrong.
@@ -52,10 +52,10 @@ pub use self::config::{
 };
 pub use self::consumer::EventStream;
 pub use self::event::{
-    Change, DEFAULT_CAPACITY, Delivery, Event, EventConfig, MAX_TOP_LEVELS, Wakes,
+    Change, DEFAULT_CAPACITY, Delivery, Event, EventConfig, Interest, MAX_TOP_LEVELS,
 };
 use self::inner::Inner;
-pub use self::slot::ProductBbo;
+pub use self::slot::BboWatch;
 use crate::bbo::Bbo;
 use crate::book::{Book, Level};
 use crate::feed::{ConfigError, Connector, Dial, now};
@@ -90,28 +90,28 @@ impl Books {
     ///
     /// On a runtime of one thread, whatever the caller computes between two awaits holds them up:
     /// no frame is read meanwhile, and readers keep what they have. For work that takes long there
-    /// are runtimes of several threads, and [`Books::connect_blocking`].
+    /// are runtimes of several threads, and [`Books::start_on_thread`].
     ///
     /// Does not wait for the venue: the books are there when [`Books::synced`] says so.
     ///
     /// # Errors
-    /// [`ConnectError`] when the settings cannot work, or outside of a runtime.
-    pub async fn connect(config: BooksConfig) -> Result<Self, ConnectError> {
-        let runtime = Handle::try_current().map_err(ConnectError::runtime)?;
+    /// [`StartError`] when the settings cannot work, or outside of a runtime.
+    pub fn start(config: BooksConfig) -> Result<Self, StartError> {
+        let runtime = Handle::try_current().map_err(StartError::runtime)?;
         Ok(Self { inner: Inner::start(config, runtime, None)?, thread: None })
     }
 
-    /// As [`Books::connect`], with connections from elsewhere: each connection calls `dialer` once
+    /// As [`Books::start`], with connections from elsewhere: each connection calls `dialer` once
     /// and dials with what it returns. The address of the settings is used for the WebSocket
     /// handshake alone.
     ///
     /// # Errors
-    /// As [`Books::connect`].
-    pub async fn connect_with<D: Dial + 'static>(
+    /// As [`Books::start`].
+    pub fn start_with<D: Dial + 'static>(
         config: BooksConfig,
         dialer: impl Fn() -> D + Send + Sync + 'static,
-    ) -> Result<Self, ConnectError> {
-        let runtime = Handle::try_current().map_err(ConnectError::runtime)?;
+    ) -> Result<Self, StartError> {
+        let runtime = Handle::try_current().map_err(StartError::runtime)?;
         let dialer: Box<inner::MakeDialer> = Box::new(move || Box::new(dialer()));
         Ok(Self { inner: Inner::start(config, runtime, Some(dialer))?, thread: None })
     }
@@ -120,10 +120,10 @@ impl Books {
     /// [`Books::block_on`] waits for what has to be waited for.
     ///
     /// # Errors
-    /// [`ConnectError`] when the settings cannot work, or the system has no thread to give.
-    pub fn connect_blocking(config: BooksConfig) -> Result<Self, ConnectError> {
+    /// [`StartError`] when the settings cannot work, or the system has no thread to give.
+    pub fn start_on_thread(config: BooksConfig) -> Result<Self, StartError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(ConnectError::runtime)?;
+        let runtime = runtime.map_err(StartError::runtime)?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<JoinSet<()>>();
         let drive = move || {
@@ -134,7 +134,7 @@ impl Books {
             });
         };
         let thread = thread::Builder::new().name("level2-books".to_owned()).spawn(drive);
-        let thread = thread.map_err(ConnectError::runtime)?;
+        let thread = thread.map_err(StartError::runtime)?;
         let inner = Inner::start(config, handle, None)?;
         Ok(Self { inner, thread: Some(OwnThread { stop, thread }) })
     }
@@ -161,7 +161,7 @@ impl Books {
         loop {
             let mut has_waited = false;
             for slot in self.inner.slots() {
-                let mut bbo = ProductBbo::new(Arc::clone(&slot));
+                let mut bbo = BboWatch::new(Arc::clone(&slot));
                 while bbo.load().is_none() {
                     has_waited = true;
                     if bbo.changed().await.is_err() {
@@ -216,15 +216,15 @@ impl Books {
 
     /// Returns a reader of a product's best bid and ask, under the name asked for or the venue's.
     #[must_use]
-    pub fn bbo(&self, product: &str) -> Option<ProductBbo> {
-        Some(ProductBbo::new(self.inner.find(product)?.slot))
+    pub fn bbo(&self, product: &str) -> Option<BboWatch> {
+        Some(BboWatch::new(self.inner.find(product)?.slot))
     }
 
     /// Waits until the best bid or ask of a product changes, and returns what it is then: `None`
     /// when the book was withdrawn.
     ///
     /// What changes between two calls is not waited for: to miss nothing, keep a reader and wait
-    /// for [`ProductBbo::changed`].
+    /// for [`BboWatch::changed`].
     ///
     /// # Errors
     /// [`Closed`] when there is no such product, or the books were closed.
@@ -479,6 +479,7 @@ pub struct BooksStats {
 /// Nothing will come any more: the books were closed, the product is not subscribed to, or its
 /// connection has given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs)] // A fact without details, compared in tests of bots.
 pub struct Closed;
 
 impl fmt::Display for Closed {
@@ -492,7 +493,7 @@ impl std::error::Error for Closed {}
 /// Why books could not be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ConnectError {
+pub enum StartError {
     /// The settings of the feed cannot work.
     Config(ConfigError),
     /// The products need more connections than there may be.
@@ -501,13 +502,13 @@ pub enum ConnectError {
     Runtime(Box<str>),
 }
 
-impl ConnectError {
+impl StartError {
     fn runtime(error: impl fmt::Display) -> Self {
         Self::Runtime(error.to_string().into())
     }
 }
 
-impl fmt::Display for ConnectError {
+impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => error.fmt(f),
@@ -517,7 +518,7 @@ impl fmt::Display for ConnectError {
     }
 }
 
-impl std::error::Error for ConnectError {}
+impl std::error::Error for StartError {}
 
 /// Why a product could not be added.
 #[derive(Clone, Debug, PartialEq, Eq)]

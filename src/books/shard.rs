@@ -22,7 +22,7 @@ pub(super) struct Shard {
 #[derive(Debug)]
 pub(super) struct SharedLine {
     pub(super) line: Turnstile<Line>,
-    /// Wakes the task to do what others have decided.
+    /// Interest the task to do what others have decided.
     pub(super) wake: Notify,
 }
 

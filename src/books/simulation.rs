@@ -19,7 +19,7 @@ use rust_decimal::Decimal;
 
 use self::seeds::{Told, seeds};
 use super::consumer::{EventStream, Hub};
-use super::event::{Delivery, Event, EventConfig, Wakes};
+use super::event::{Delivery, Event, EventConfig, Interest};
 use super::line::{Line, Step};
 use super::slot::Slot;
 use crate::bbo::Bbo;
@@ -186,8 +186,8 @@ impl World {
             }
             slots.push(slot);
         }
-        let consumer = |wakes| {
-            let mut config = EventConfig::new(wakes);
+        let consumer = |interest| {
+            let mut config = EventConfig::new(interest);
             config.delivery = Delivery::Queue { capacity: 100_000 };
             hub.subscribe(config)
         };
@@ -207,9 +207,9 @@ impl World {
             troubles: [0; KINDS],
             last: [None; PRODUCTS.len()],
             steps_back: 0,
-            status: consumer(Wakes::Status),
+            status: consumer(Interest::Status),
             switches: 0,
-            follower: Follower { events: consumer(Wakes::Levels), copies: BTreeMap::new() },
+            follower: Follower { events: consumer(Interest::Levels), copies: BTreeMap::new() },
         }
     }
 

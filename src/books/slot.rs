@@ -28,7 +28,7 @@ pub(super) struct Slot {
     preferred: AtomicUsize,
     /// Counts how often what is read has changed.
     version: AtomicU64,
-    /// Wakes those who wait for the version to change.
+    /// Interest those who wait for the version to change.
     woken: Notify,
     is_gone: AtomicBool,
     /// What consumers of events were last told.
@@ -130,13 +130,13 @@ impl fmt::Debug for Slot {
 /// product moves to another connection, and under
 /// [`Redundancy::Standby`](super::Redundancy::Standby) when another connection takes over.
 #[derive(Clone, Debug)]
-pub struct ProductBbo {
+pub struct BboWatch {
     slot: Arc<Slot>,
-    /// The version that [`ProductBbo::changed`] returned last.
+    /// The version that [`BboWatch::changed`] returned last.
     seen: u64,
 }
 
-impl ProductBbo {
+impl BboWatch {
     pub(super) fn new(slot: Arc<Slot>) -> Self {
         let seen = slot.version.load(Ordering::Acquire);
         Self { slot, seen }

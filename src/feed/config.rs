@@ -12,7 +12,7 @@ use super::proxy::{Proxy, ProxyTarget};
 use super::verifier::Verifier;
 #[cfg(feature = "auth")]
 use crate::auth::Credentials;
-use crate::pace::Pace;
+use crate::rate_limiter::RateLimiter;
 use crate::session::SessionConfig;
 use crate::wire::ProductId;
 
@@ -49,8 +49,8 @@ pub struct FeedConfig {
     pub max_message_bytes: usize,
 
     /// Keeps this and others within the venue's limits together. The default, `None`, is the one
-    /// that [all of this process share](Pace::of_process), and for addresses of this machine none.
-    pub pace: Option<Arc<Pace>>,
+    /// that [all of this process share](RateLimiter::of_process), and for addresses of this machine none.
+    pub rate_limiter: Option<Arc<RateLimiter>>,
 
     /// Whom to trust for `wss://`.
     pub roots: Roots,
@@ -75,7 +75,7 @@ impl FeedConfig {
             url: COINBASE_URL.to_owned(),
             session: SessionConfig::new(products),
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
-            pace: None,
+            rate_limiter: None,
             roots: Roots::Platform,
             proxy: Proxy::Environment,
             allow_plaintext: false,

@@ -26,7 +26,7 @@ use super::sleep::{LOOK_INTERVAL, SleepWatch};
 use super::{FeedError, now};
 #[cfg(feature = "auth")]
 use crate::auth::{AuthError, Credentials, NONCE_LEN};
-use crate::pace::{LineTooLong, Pace};
+use crate::rate_limiter::{RateLimited, RateLimiter};
 use crate::session::{DialStage, Disconnect, Input};
 use crate::wire::Request;
 
@@ -50,7 +50,7 @@ pub(crate) struct Link {
     waiting: VecDeque<(Instant, Request)>,
     /// Rings when it is the turn of the first of them.
     turn: Option<Pin<Box<Sleep>>>,
-    /// The pace has no turn for a request.
+    /// The rate_limiter has no turn for a request.
     is_overrun: bool,
     /// Why a request could not be signed, until the caller is told.
     #[cfg(feature = "auth")]
@@ -122,14 +122,19 @@ impl Link {
         self.disconnect();
         let now = now();
         let requests = if self.config.has_credentials() { 0 } else { REQUESTS_AT_OPEN };
-        match self.config.pace.as_ref().map_or(Ok(now), |pace| pace.dial(now, requests)) {
+        match self
+            .config
+            .rate_limiter
+            .as_ref()
+            .map_or(Ok(now), |limiter| limiter.dial(now, requests))
+        {
             Ok(turn) if turn > now => {
                 self.state = State::Held(Box::pin(tokio::time::sleep_until(turn.into())));
                 return Some(turn);
             }
             Ok(_) => self.dial(),
             Err(error) => {
-                let failed = DialError::new(DialStage::Pace, error);
+                let failed = DialError::new(DialStage::RateLimit, error);
                 self.state = State::Dialing(Box::pin(std::future::ready(Err(failed.into()))));
             }
         }
@@ -149,8 +154,8 @@ impl Link {
     pub(crate) fn send(&mut self, request: Request) -> Option<Instant> {
         let now = now();
         let has_token = request.wants_token && self.config.has_credentials();
-        let pace = self.config.pace.as_ref().filter(|_| !has_token);
-        let Ok(turn) = pace.map_or(Ok(now), |pace| pace.request(now)) else {
+        let limiter = self.config.rate_limiter.as_ref().filter(|_| !has_token);
+        let Ok(turn) = limiter.map_or(Ok(now), |limiter| limiter.request(now)) else {
             self.is_overrun = true;
             return None;
         };
@@ -250,7 +255,7 @@ impl Link {
             return Err(Disconnect::Transport("the venue reads no requests".into()));
         }
         if self.is_overrun {
-            return Err(Disconnect::Transport(LineTooLong.to_string().into()));
+            return Err(Disconnect::Transport(RateLimited.to_string().into()));
         }
         let limit = self.config.max_message_bytes;
         while let Some((turn, _)) = self.waiting.front() {
@@ -359,15 +364,15 @@ pub(crate) struct LinkConfig {
     #[cfg(feature = "auth")]
     credentials: Option<Arc<Credentials>>,
     /// Keeps this within the venue's limits together with others, if it has to.
-    pace: Option<Arc<Pace>>,
+    rate_limiter: Option<Arc<RateLimiter>>,
 }
 
 impl LinkConfig {
     /// Takes the part of the settings that is not the session's, key included.
     pub(super) fn take(config: &mut FeedConfig, target: Target) -> Self {
-        let pace_of_process = || (!is_this_machine(&target.host)).then(Pace::of_process);
+        let limiter_of_process = || (!is_this_machine(&target.host)).then(RateLimiter::of_process);
         Self {
-            pace: config.pace.take().or_else(pace_of_process),
+            rate_limiter: config.rate_limiter.take().or_else(limiter_of_process),
             target,
             max_message_bytes: config.max_message_bytes,
             #[cfg(feature = "auth")]
@@ -410,13 +415,13 @@ mod tests {
     use super::*;
     use crate::feed::Roots;
 
-    fn pace(url: &str, pace: Option<Arc<Pace>>) -> Option<Arc<Pace>> {
+    fn rate_limiter(url: &str, rate_limiter: Option<Arc<RateLimiter>>) -> Option<Arc<RateLimiter>> {
         let mut config = FeedConfig::new([]);
         config.url = url.to_owned();
         config.roots = Roots::Bundled;
-        config.pace = pace;
+        config.rate_limiter = rate_limiter;
         let target = Target::new(&config).unwrap();
-        LinkConfig::take(&mut config, target).pace
+        LinkConfig::take(&mut config, target).rate_limiter
     }
 
     /// Frames are on their way all the while, so that the first thing told is not one of them.
@@ -448,14 +453,16 @@ mod tests {
 
     #[test]
     fn the_venue_is_dialled_at_the_pace_of_the_process_and_this_machine_at_none() {
-        let of_process = Pace::of_process();
-        let is_of_process = |pace: Option<Arc<Pace>>| Arc::ptr_eq(&pace.unwrap(), &of_process);
-        assert!(is_of_process(pace(crate::feed::COINBASE_URL, None)));
-        assert!(is_of_process(pace("wss://203.0.113.7:8443/", None)));
-        assert!(pace("ws://127.0.0.1:9001/", None).is_none());
-        let own = Arc::new(Pace::new());
+        let of_process = RateLimiter::of_process();
+        let is_of_process = |rate_limiter: Option<Arc<RateLimiter>>| {
+            Arc::ptr_eq(&rate_limiter.unwrap(), &of_process)
+        };
+        assert!(is_of_process(rate_limiter(crate::feed::COINBASE_URL, None)));
+        assert!(is_of_process(rate_limiter("wss://203.0.113.7:8443/", None)));
+        assert!(rate_limiter("ws://127.0.0.1:9001/", None).is_none());
+        let own = Arc::new(RateLimiter::new());
         for url in [crate::feed::COINBASE_URL, "ws://localhost/"] {
-            assert!(Arc::ptr_eq(&pace(url, Some(Arc::clone(&own))).unwrap(), &own));
+            assert!(Arc::ptr_eq(&rate_limiter(url, Some(Arc::clone(&own))).unwrap(), &own));
         }
     }
 }

@@ -63,7 +63,9 @@ pub use self::proxy::Proxy;
 #[cfg(feature = "auth")]
 use crate::auth::AuthError;
 use crate::bbo::BboReader;
-use crate::session::{Disconnect, Event, Input, Output, Session, SessionConfig, TooManyProducts};
+use crate::session::{
+    Disconnect, Input, Output, Session, SessionConfig, SessionEvent, TooManyProducts,
+};
 use crate::wire::ProductId;
 
 /// One connection and its books, driven by awaiting [`Feed::next`].
@@ -116,7 +118,7 @@ impl Feed {
     /// # Cancel safety
     /// Cancel safe: what was begun (a dial, a frame, a request) goes on at the next call, and no
     /// event is lost.
-    pub async fn next(&mut self) -> Result<Event, FeedError> {
+    pub async fn next(&mut self) -> Result<SessionEvent, FeedError> {
         loop {
             match self.session.poll(now()) {
                 Output::Connect => {
@@ -125,7 +127,7 @@ impl Feed {
                 }
                 Output::Disconnect => self.link.disconnect(),
                 Output::Event(event) => {
-                    if let Event::Disconnected { reason } = &event {
+                    if let SessionEvent::Disconnected { reason } = &event {
                         self.last_disconnect = Some(reason.clone());
                     }
                     return Ok(event);

@@ -9,7 +9,7 @@ const MAX_RETAINED_CHANGES: usize = 8_192;
 
 /// A level that a frame has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_structs)] // Where, and what rests there now: there is no more to it.
+#[expect(clippy::exhaustive_structs)] // Where, and what rests there now: there is no more to it.
 pub struct LevelChange {
     /// The side of the book.
     pub side: Side,

@@ -79,7 +79,7 @@ pub struct SessionConfig {
     pub max_resubscribes: u32,
 
     /// After this long without a change of a live book, while other frames flow, the caller is
-    /// told ([`Event::Quiet`](super::Event::Quiet)). The book stays: an idle market is legal. The
+    /// told ([`SessionEvent::Quiet`](super::SessionEvent::Quiet)). The book stays: an idle market is legal. The
     /// default is 30 s.
     pub quiet_after: Duration,
 
@@ -111,7 +111,7 @@ pub struct SessionConfig {
     /// message that is too large for this client. Between such dials it always waits long, from
     /// half of [`backoff_max`](Self::backoff_max) up, or as long as a `Retry-After` says. The
     /// default is `None`: never.
-    pub max_turned_away: Option<NonZeroU32>,
+    pub max_rejections: Option<NonZeroU32>,
 
     /// The most products a session may hold. The default is 1,000.
     pub max_products: usize,
@@ -153,7 +153,7 @@ impl SessionConfig {
             healthy_after: Duration::from_secs(30),
             max_failed_dials: None,
             max_retry_after: Duration::from_secs(300),
-            max_turned_away: None,
+            max_rejections: None,
             max_products: 1_000,
             max_levels_per_side: MAX_LEVELS_PER_SIDE,
             first_connection: 0,

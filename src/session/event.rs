@@ -12,7 +12,7 @@ use crate::wire::{DecodeError, ProductId};
 /// Whatever an event takes away was taken from readers before the event was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Event {
+pub enum SessionEvent {
     /// The venue answers for this product under another name.
     Aliased {
         /// The name asked for.
@@ -27,7 +27,7 @@ pub enum Event {
     /// The connection is open; subscriptions go out.
     Connected,
     /// The connection was lost or given up, or could not be made. Unless the session was closed
-    /// or has [given up](Event::GaveUp), the next dial is planned.
+    /// or has [given up](SessionEvent::GaveUp), the next dial is planned.
     Disconnected {
         /// Why.
         reason: Disconnect,
@@ -79,8 +79,8 @@ pub enum Event {
         sequence: u64,
     },
     /// The venue has turned this client away as often in a row as may be
-    /// ([`max_turned_away`](super::SessionConfig::max_turned_away)), and no more dials are made.
-    TurnedAway {
+    /// ([`max_rejections`](super::SessionConfig::max_rejections)), and no more dials are made.
+    Rejected {
         /// How often.
         times: u32,
     },
@@ -92,7 +92,7 @@ pub enum Event {
         error: DecodeError,
     },
     /// A level cannot be held. Its book was lost before this.
-    Unholdable {
+    LevelRejected {
         /// The product.
         product: ProductId,
         /// What does not fit.
@@ -193,7 +193,7 @@ impl fmt::Display for LikelyCause {
 
 /// Whether a book may be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // A reader must handle each; another would be a break.
+#[expect(clippy::exhaustive_enums)] // A reader must handle each; another would be a break.
 pub enum Status {
     /// No snapshot has come yet.
     Syncing,
@@ -361,10 +361,10 @@ pub enum DialStage {
     Dns,
     /// The WebSocket handshake failed.
     Handshake,
-    /// The dial was never made: it would have had to wait too long for its turn.
-    Pace,
     /// The proxy could not be reached, or does not connect to the venue.
     Proxy,
+    /// The dial was not made: the rate limiter had no turn for it soon enough.
+    RateLimit,
     /// No address took the connection.
     Tcp,
     /// The TLS handshake failed.
@@ -377,8 +377,8 @@ impl fmt::Display for DialStage {
             Self::Certificate => "certificate",
             Self::Dns => "name look-up",
             Self::Handshake => "WebSocket handshake",
-            Self::Pace => "turn to dial",
             Self::Proxy => "proxy",
+            Self::RateLimit => "rate limit",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
         })

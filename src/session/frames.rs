@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::changes::ChangeLog;
 use super::config::{Resync, SequenceScope};
-use super::event::{Cause, Event, Status};
+use super::event::{Cause, SessionEvent, Status};
 use super::machine::Machine;
 use super::stats::Stats;
 use super::subscription::{FrameOrigin, Stage, Subscription};
@@ -131,7 +131,7 @@ impl Machine {
     fn lose_to_undecodable(&mut self, now: Instant, error: DecodeError) {
         self.stats.undecodable += 1;
         self.lose_connection_sync(now, Cause::Decode);
-        self.push(Event::Undecodable { product: None, error });
+        self.push(SessionEvent::Undecodable { product: None, error });
     }
 
     fn updates(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
@@ -234,7 +234,7 @@ impl Machine {
         if let Some(due) = self.product_due(index) {
             self.arm_product_timer(due);
         }
-        self.push_each(index, |product| Event::Synced { product, sequence });
+        self.push_each(index, |product| SessionEvent::Synced { product, sequence });
     }
 
     /// Counts how a number arrived, and says whether the frame is a duplicate.
@@ -276,13 +276,13 @@ impl Machine {
             Fault::Decode(error) => {
                 self.stats.undecodable += 1;
                 self.lose_product(now, index, Cause::Decode);
-                self.push(Event::Undecodable { product, error });
+                self.push(SessionEvent::Undecodable { product, error });
             }
             Fault::Book(error) => {
                 self.stats.undecodable += 1;
                 self.lose_product(now, index, Cause::Limit);
                 if let Some(product) = product {
-                    self.push(Event::Unholdable { product, error });
+                    self.push(SessionEvent::LevelRejected { product, error });
                 }
             }
             Fault::Premature => self.lose_product(now, index, Cause::Premature),

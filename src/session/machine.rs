@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::changes::ChangeLog;
 use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
-use super::event::{Cause, Disconnect, Event, Status};
+use super::event::{Cause, Disconnect, SessionEvent, Status};
 use super::retry::{Backoff, Redial, RequestRate, doubled};
 use super::stats::Stats;
 use super::subscription::{Stage, Subscriptions};
@@ -15,7 +15,7 @@ use crate::sequence::SequenceTracker;
 use crate::wire::{ProductId, TimeReader};
 
 /// The most events that wait for the caller. One that polls as it should never sees it reached;
-/// beyond it the newest are thrown away and counted ([`Event::Missed`]).
+/// beyond it the newest are thrown away and counted ([`SessionEvent::Missed`]).
 pub const MAX_PENDING_EVENTS: usize = 16_384;
 
 /// After so many messages in a row that are too large, dials wait long.
@@ -86,8 +86,8 @@ pub(super) struct Machine {
     #[cfg(level2_sabotage)]
     pub(super) saboteur: super::sabotage::Saboteur,
 
-    events: VecDeque<Event>,
-    /// The newest event if it is an [`Event::Updated`]. Nearly every frame makes one, and an event
+    events: VecDeque<SessionEvent>,
+    /// The newest event if it is an [`SessionEvent::Updated`]. Nearly every frame makes one, and an event
     /// is large enough for its way through the queue to show.
     newest_update: Option<(ProductId, u64)>,
     /// Events thrown away since the caller was last told of any.
@@ -100,7 +100,7 @@ pub(super) struct Machine {
     last_dial: Option<Instant>,
     failed_dials: u32,
     /// How often in a row the venue has turned this client away.
-    turned_away: u32,
+    rejections: u32,
     /// How many connections in a row ended with a message that is too large.
     too_large: u32,
     /// Whether a dial was made soon since the connection was last live for long.
@@ -155,14 +155,14 @@ impl Machine {
             backoff,
             last_dial: None,
             failed_dials: 0,
-            turned_away: 0,
+            rejections: 0,
             too_large: 0,
             was_soon: false,
             config,
         };
         for product in &products {
             if let Err(TooManyProducts { product, .. }) = machine.subscribe(now, product.clone()) {
-                machine.push(Event::LeftOut { product });
+                machine.push(SessionEvent::LeftOut { product });
             }
         }
         machine.config.products = products;
@@ -183,10 +183,12 @@ impl Machine {
             return Output::Event(event);
         }
         if let Some((product, sequence)) = self.newest_update.take() {
-            return Output::Event(Event::Updated { product, sequence });
+            return Output::Event(SessionEvent::Updated { product, sequence });
         }
         if self.missed_events > 0 {
-            return Output::Event(Event::Missed { count: std::mem::take(&mut self.missed_events) });
+            return Output::Event(SessionEvent::Missed {
+                count: std::mem::take(&mut self.missed_events),
+            });
         }
         Output::Wait(self.next_wake(now))
     }
@@ -210,7 +212,7 @@ impl Machine {
     }
 
     #[inline(never)]
-    fn next_queued_event(&mut self) -> Option<Event> {
+    fn next_queued_event(&mut self) -> Option<SessionEvent> {
         self.events.pop_front()
     }
 
@@ -223,7 +225,7 @@ impl Machine {
         self.rate.release();
         self.connection += u64::from(std::mem::replace(&mut self.has_opened, true));
         self.tracker = SequenceTracker::new();
-        self.push(Event::Connected);
+        self.push(SessionEvent::Connected);
         let is_passive = self.config.resync == Resync::Passive;
         for subscription in self.subscriptions.iter_mut() {
             subscription.tracker = SequenceTracker::new();
@@ -276,7 +278,7 @@ impl Machine {
         // One that was given up and not yet left is to be left all the same.
         self.must_disconnect |= matches!(self.link, Link::Dialing { .. } | Link::Open { .. });
         self.link = Link::Ended;
-        self.push(Event::Disconnected { reason: Disconnect::ByCaller });
+        self.push(SessionEvent::Disconnected { reason: Disconnect::ByCaller });
     }
 
     pub(super) const fn is_ended(&self) -> bool {
@@ -333,14 +335,14 @@ impl Machine {
     }
 
     /// Files an event for the caller, or counts it as missed.
-    pub(super) fn push(&mut self, event: Event) {
+    pub(super) fn push(&mut self, event: SessionEvent) {
         if self.has_room_for_event() {
             self.queue_newest_update();
             self.events.push_back(event);
         }
     }
 
-    /// Files an [`Event::Updated`] for each name of a product.
+    /// Files an [`SessionEvent::Updated`] for each name of a product.
     #[inline]
     pub(super) fn push_updated(&mut self, index: usize, sequence: u64) {
         for position in 0..self.subscriptions.at(index).names.len() {
@@ -368,12 +370,12 @@ impl Machine {
     #[inline]
     fn queue_newest_update(&mut self) {
         if let Some((product, sequence)) = self.newest_update.take() {
-            self.events.push_back(Event::Updated { product, sequence });
+            self.events.push_back(SessionEvent::Updated { product, sequence });
         }
     }
 
     /// Files an event for each name of a product.
-    pub(super) fn push_each(&mut self, index: usize, event: impl Fn(ProductId) -> Event) {
+    pub(super) fn push_each(&mut self, index: usize, event: impl Fn(ProductId) -> SessionEvent) {
         for position in 0..self.subscriptions.at(index).names.len() {
             let name = self.subscriptions.at(index).names[position].id.clone();
             self.push(event(name));
@@ -406,7 +408,7 @@ impl Machine {
         }
         subscription.withdraw();
         subscription.lose(now, cause, self.config.healthy_after);
-        self.push_each(index, |product| Event::Lost { product, cause });
+        self.push_each(index, |product| SessionEvent::Lost { product, cause });
         self.heal(now, index, cause);
     }
 
@@ -463,12 +465,12 @@ impl Machine {
         let is_turned_away = redial == Redial::Slow || Redial::finds_fault(&reason);
         self.lose_all(now, cause);
         self.must_disconnect = true;
-        self.push(Event::Disconnected { reason });
+        self.push(SessionEvent::Disconnected { reason });
         if was_dialing {
             self.failed_dials += 1;
             if self.config.max_failed_dials.is_some_and(|max| self.failed_dials >= max.get()) {
                 self.link = Link::Ended;
-                self.push(Event::GaveUp { failed_dials: self.failed_dials });
+                self.push(SessionEvent::GaveUp { failed_dials: self.failed_dials });
                 return;
             }
         }
@@ -478,13 +480,13 @@ impl Machine {
         }
         if was_healthy {
             self.backoff.reset();
-            self.turned_away = 0;
+            self.rejections = 0;
             self.was_soon = false;
         }
-        self.turned_away = if is_turned_away { self.turned_away + 1 } else { 0 };
-        if self.config.max_turned_away.is_some_and(|max| self.turned_away >= max.get()) {
+        self.rejections = if is_turned_away { self.rejections + 1 } else { 0 };
+        if self.config.max_rejections.is_some_and(|max| self.rejections >= max.get()) {
             self.link = Link::Ended;
-            self.push(Event::TurnedAway { times: self.turned_away });
+            self.push(SessionEvent::Rejected { times: self.rejections });
             return;
         }
         let wait = self.wait_before_dial(redial, live_since.is_some());
@@ -535,7 +537,7 @@ impl Machine {
                 continue;
             }
             subscription.lose(now, cause, self.config.healthy_after);
-            self.push_each(index, |product| Event::Lost { product, cause });
+            self.push_each(index, |product| SessionEvent::Lost { product, cause });
         }
         self.product_timer = None;
         self.has_requests = self.wants_heartbeats || !self.leaving.is_empty();
@@ -580,7 +582,7 @@ impl Machine {
                 } else if !subscription.is_quiet_reported && since + self.config.quiet_after <= now
                 {
                     subscription.is_quiet_reported = true;
-                    self.push_each(index, |product| Event::Quiet { product, since });
+                    self.push_each(index, |product| SessionEvent::Quiet { product, since });
                 }
             }
             Stage::Awaiting { .. } | Stage::Down | Stage::Wanted { .. } => {}

@@ -26,9 +26,9 @@
 //! | crossed after a whole frame, bad level, update before the snapshot | one book | asking again for it; after some tries, a new connection |
 //! | duplicate or older number | nothing: not applied, counted | |
 //! | silence on the connection | all books | a new connection |
-//! | silence of one product | nothing: [`Event::Quiet`]; a fault if a limit is set | asking again |
-//! | the venue refuses a request, or lists a product no longer | [`Event::Refused`], [`Event::Unlisted`]; the book that is no longer listed | asking again, ever more seldom |
-//! | the venue refuses tokens | [`Event::AuthenticationFailed`] | once a fresh token, then none, then no more |
+//! | silence of one product | nothing: [`SessionEvent::Quiet`]; a fault if a limit is set | asking again |
+//! | the venue refuses a request, or lists a product no longer | [`SessionEvent::Refused`], [`SessionEvent::Unlisted`]; the book that is no longer listed | asking again, ever more seldom |
+//! | the venue refuses tokens | [`SessionEvent::AuthenticationFailed`] | once a fresh token, then none, then no more |
 //! | socket closed, dial failed | all books | a new connection after a random, growing wait: soon if the venue only restarts, late if it finds fault with the client, and not before the time that a `Retry-After` names |
 //!
 //! # Example: your own socket
@@ -36,7 +36,7 @@
 //! ```
 //! use std::time::Instant;
 //!
-//! use level2::session::{Event, Input, Output, Session, SessionConfig};
+//! use level2::session::{SessionEvent, Input, Output, Session, SessionConfig};
 //!
 //! let now = Instant::now();
 //! let mut session = Session::new(SessionConfig::new(["BTC-USD".parse()?]), now);
@@ -79,8 +79,8 @@ pub use self::config::{
     SessionConfig,
 };
 pub use self::event::{
-    AuthenticationFailure, CLOCK_TOLERANCE_S, Cause, DialStage, Disconnect, Event, LikelyCause,
-    NotLive, Status,
+    AuthenticationFailure, CLOCK_TOLERANCE_S, Cause, DialStage, Disconnect, LikelyCause, NotLive,
+    SessionEvent, Status,
 };
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
@@ -134,7 +134,7 @@ pub enum Output {
     /// Drop the connection, or the dial that is under way. There is nothing to report.
     Disconnect,
     /// Tell the user.
-    Event(Event),
+    Event(SessionEvent),
     /// Send this request, with a fresh token if it wants one and there are credentials.
     Send(Request),
     /// There is nothing to do before this moment unless something happens.
@@ -143,6 +143,7 @@ pub enum Output {
 
 /// More products were asked for than a session may hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TooManyProducts {
     /// The product that there is no room for.
     pub product: ProductId,
@@ -163,7 +164,7 @@ impl Session {
     /// Returns a session that will ask to be connected.
     ///
     /// Of the configured products, those beyond [`SessionConfig::max_products`] are left out, and
-    /// told of ([`Event::LeftOut`]).
+    /// told of ([`SessionEvent::LeftOut`]).
     #[must_use]
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         Self { decoder: Decoder::new(), machine: Machine::new(config, now) }

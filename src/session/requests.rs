@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::TooManyProducts;
 use super::config::{MAX_PRODUCTS_PER_REQUEST, Resync};
-use super::event::{Cause, Event, Status};
+use super::event::{Cause, SessionEvent, Status};
 use super::machine::Machine;
 use super::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, bbo_channel};
@@ -161,7 +161,7 @@ impl Machine {
                 Some(alias) => self.adopt_alias(index, alias),
                 None => {
                     if is_answered || asked_in.is_none() {
-                        self.push_each(index, |product| Event::Unlisted { product });
+                        self.push_each(index, |product| SessionEvent::Unlisted { product });
                         self.lose_product(now, index, Cause::Refused);
                     } else {
                         self.lose_to_older_end(now, index);
@@ -200,7 +200,7 @@ impl Machine {
         let deadline = now + timeout;
         subscription.stage = Stage::Awaiting { deadline: Some(deadline), is_first: false };
         self.arm_product_timer(deadline);
-        self.push_each(index, |product| Event::Lost { product, cause: Cause::Refused });
+        self.push_each(index, |product| SessionEvent::Lost { product, cause: Cause::Refused });
     }
 
     /// Returns the subscription that a product of a frame belongs to, learning aliases on the way,
@@ -249,7 +249,7 @@ impl Machine {
     /// for too, the two become one.
     fn adopt_alias(&mut self, index: usize, canonical: ProductId) {
         let name = canonical.clone();
-        self.push_each(index, |product| Event::Aliased { product, canonical: name.clone() });
+        self.push_each(index, |product| SessionEvent::Aliased { product, canonical: name.clone() });
         // It may be a name of this very product, where a configured alias is the wrong way round.
         let into = self.subscriptions.find(canonical.as_str()).filter(|into| *into != index);
         let Some(into) = into else {
@@ -264,7 +264,7 @@ impl Machine {
     fn announce(&mut self, index: usize, names: &[ProductId]) {
         if let Some(sequence) = self.subscriptions.at_mut(index).publish_again() {
             for product in names {
-                self.push(Event::Synced { product: product.clone(), sequence });
+                self.push(SessionEvent::Synced { product: product.clone(), sequence });
             }
         }
     }
@@ -310,7 +310,7 @@ impl Machine {
             subscription.last_request = Some(now);
             subscription.asked_in = Some(request_number);
             products.push(subscription.wire_name.clone());
-            self.push_each(index, |product| Event::Requested { product });
+            self.push_each(index, |product| SessionEvent::Requested { product });
         }
         if products.is_empty() {
             return None;

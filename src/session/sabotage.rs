@@ -12,7 +12,7 @@ use crate::wire::{Body, Frame, Update, UpdateKind};
 /// A way to break a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(hidden)]
-#[allow(clippy::exhaustive_enums, missing_docs)]
+#[expect(clippy::exhaustive_enums, missing_docs)]
 pub enum Sabotage {
     /// Lost frames are not noticed.
     GapCheckOff,

@@ -142,7 +142,7 @@ impl Harness {
         }
     }
 
-    fn events(&mut self) -> Vec<Event> {
+    fn events(&mut self) -> Vec<SessionEvent> {
         events_of(self.drain())
     }
 
@@ -273,7 +273,7 @@ fn update(product: &str, levels: &str) -> String {
     event("update", product, levels)
 }
 
-fn events_of(outputs: Vec<Output>) -> Vec<Event> {
+fn events_of(outputs: Vec<Output>) -> Vec<SessionEvent> {
     let event = |output| if let Output::Event(event) = output { Some(event) } else { None };
     outputs.into_iter().filter_map(event).collect()
 }
@@ -295,16 +295,16 @@ fn requests_of(outputs: &[Output]) -> Vec<String> {
     outputs.iter().filter_map(request).collect()
 }
 
-fn lost(product: &str, cause: Cause) -> Event {
-    Event::Lost { product: id(product), cause }
+fn lost(product: &str, cause: Cause) -> SessionEvent {
+    SessionEvent::Lost { product: id(product), cause }
 }
 
-fn synced(product: &str, sequence: u64) -> Event {
-    Event::Synced { product: id(product), sequence }
+fn synced(product: &str, sequence: u64) -> SessionEvent {
+    SessionEvent::Synced { product: id(product), sequence }
 }
 
-fn count_lost(events: &[Event], name: &str) -> usize {
-    let is_it = |event: &&Event| matches!(event, Event::Lost { product, .. } if *product == name);
+fn count_lost(events: &[SessionEvent], name: &str) -> usize {
+    let is_it = |event: &&SessionEvent| matches!(event, SessionEvent::Lost { product, .. } if *product == name);
     events.iter().filter(is_it).count()
 }
 
@@ -339,7 +339,7 @@ fn a_snapshot_makes_a_book_live_and_updates_keep_it_true() {
     harness.assert_live(BTC, "99.5 3 / 100.5 0.25");
     let bbo = harness.session.bbo(BTC).unwrap().load().unwrap();
     assert_eq!((bbo.sequence, bbo.received), (1, harness.now));
-    assert_eq!(harness.events(), [Event::Updated { product: id(BTC), sequence: 1 }]);
+    assert_eq!(harness.events(), [SessionEvent::Updated { product: id(BTC), sequence: 1 }]);
 
     harness.frame(&[snapshot(ETH, "bid 7 1")]);
     assert!(harness.session.is_synced());
@@ -407,7 +407,7 @@ fn several_events_of_a_frame_are_one_change() {
     harness.assert_live(ETH, "100 9 / 101 2");
     assert_eq!(
         harness.events(),
-        [BTC, ETH].map(|product| Event::Updated { product: id(product), sequence }),
+        [BTC, ETH].map(|product| SessionEvent::Updated { product: id(product), sequence }),
         "each product once, checked and published after the whole frame"
     );
     assert_eq!(harness.session.stats().unasked, 1);
@@ -599,7 +599,7 @@ fn a_gap_makes_a_new_connection_by_default() {
     let outputs = harness.drain();
     assert_eq!(outputs[0], Output::Disconnect);
     let reason = Disconnect::ForResync(Cause::Gap);
-    assert!(outputs.contains(&Output::Event(Event::Disconnected { reason })));
+    assert!(outputs.contains(&Output::Event(SessionEvent::Disconnected { reason })));
     harness.advance_to_dial();
     harness.opened();
     assert_eq!(harness.requests()[0], "subscribe level2 BTC-USD", "nothing to unsubscribe");
@@ -755,7 +755,9 @@ fn a_message_that_is_no_frame_loses_every_book() {
             harness.assert_all_withdrawn();
             harness.assert_lost(BTC, Cause::Decode);
             let events = harness.events();
-            let is_told = |event: &Event| matches!(event, Event::Undecodable { product: None, .. });
+            let is_told = |event: &SessionEvent| {
+                matches!(event, SessionEvent::Undecodable { product: None, .. })
+            };
             assert!(events.iter().any(is_told), "{text:?} under {resync:?}: {events:?}");
             assert_eq!(harness.session.stats().undecodable, 1);
             assert_eq!(harness.session.machine.is_open(), resync == Resync::Resubscribe);
@@ -829,8 +831,8 @@ fn a_level_that_cannot_be_read_loses_only_its_product() {
         harness.assert_lost(BTC, Cause::Decode);
         harness.assert_live(ETH, "100 1 / 101 2");
         let events = harness.events();
-        let is_told = |event: &Event| match event {
-            Event::Undecodable { product: Some(product), .. } => *product == BTC,
+        let is_told = |event: &SessionEvent| match event {
+            SessionEvent::Undecodable { product: Some(product), .. } => *product == BTC,
             _ => false,
         };
         assert!(events.iter().any(is_told), "{level}: {events:?}");
@@ -875,7 +877,7 @@ fn a_book_beyond_its_bound_is_lost_and_its_error_told() {
     harness.assert_lost(BTC, Cause::Limit);
     harness.assert_live(ETH, "100 1 / 101 2");
     let error = BookError::TooManyLevels { side: Side::Bid, max_levels: 3 };
-    let told = Event::Unholdable { product: id(BTC), error };
+    let told = SessionEvent::LevelRejected { product: id(BTC), error };
     assert!(harness.events().contains(&told));
 
     harness.advance_beating(3);
@@ -919,7 +921,7 @@ fn a_lost_book_is_asked_for_again_no_sooner_than_two_seconds_after() {
         ["unsubscribe level2 BTC-USD", "subscribe level2 BTC-USD"],
         "only the product that was lost"
     );
-    assert!(outputs.contains(&Output::Event(Event::Requested { product: id(BTC) })));
+    assert!(outputs.contains(&Output::Event(SessionEvent::Requested { product: id(BTC) })));
     assert!(matches!(harness.session.book(BTC), Err(NotLive::Syncing { .. })));
 }
 
@@ -937,7 +939,7 @@ fn a_book_lost_again_and_again_costs_the_connection_after_three_tries() {
     harness.frame(&[update(BTC, "bid 500 1")]);
     harness.assert_all_withdrawn();
     let reason = Disconnect::ForResync(Cause::Crossed);
-    assert!(harness.events().contains(&Event::Disconnected { reason }));
+    assert!(harness.events().contains(&SessionEvent::Disconnected { reason }));
 }
 
 #[test]
@@ -1054,7 +1056,7 @@ fn a_snapshot_that_does_not_come_is_asked_for_again_and_then_elsewhere() {
     }
     let events = events_of(harness.advance_beating(10));
     let reason = Disconnect::ForResync(Cause::NoSnapshot);
-    assert!(events.contains(&Event::Disconnected { reason }), "{events:?}");
+    assert!(events.contains(&SessionEvent::Disconnected { reason }), "{events:?}");
     harness.assert_all_withdrawn();
 }
 
@@ -1121,7 +1123,7 @@ fn silence_withdraws_every_book_and_makes_a_new_connection() {
     harness.assert_lost(ETH, Cause::Idle);
     assert_eq!(outputs[0], Output::Disconnect);
     let reason = Disconnect::Idle(Duration::from_secs(5));
-    assert!(outputs.contains(&Output::Event(Event::Disconnected { reason })));
+    assert!(outputs.contains(&Output::Event(SessionEvent::Disconnected { reason })));
 }
 
 #[test]
@@ -1161,10 +1163,10 @@ fn a_quiet_product_is_told_of_once_and_stays_live() {
     harness.advance_beating(10);
     harness.frame(&[update(ETH, "bid 100 5")]);
     let events = events_of(harness.advance_beating(21));
-    assert_eq!(events[1..], [Event::Quiet { product: id(BTC), since }]);
+    assert_eq!(events[1..], [SessionEvent::Quiet { product: id(BTC), since }]);
     harness.assert_live(BTC, "100 1 / 101 2");
     let events = events_of(harness.advance_beating(300));
-    assert_eq!(events, [Event::Quiet { product: id(ETH), since: since + 10 * SECOND }]);
+    assert_eq!(events, [SessionEvent::Quiet { product: id(ETH), since: since + 10 * SECOND }]);
 }
 
 #[test]
@@ -1176,7 +1178,7 @@ fn a_product_that_falls_quiet_a_second_time_is_told_of_again() {
         let since = harness.now;
         harness.drain();
         let events = events_of(harness.advance_beating(40));
-        let quiet = Event::Quiet { product: id(BTC), since };
+        let quiet = SessionEvent::Quiet { product: id(BTC), since };
         assert_eq!(events, [quiet], "with a limit of {quiet_limit:?}");
     }
 }
@@ -1238,7 +1240,7 @@ fn a_refusal_is_told_in_the_venues_words() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.error("failure to subscribe");
     let message = "failure to subscribe".into();
-    assert_eq!(harness.events(), [Event::Refused { message }]);
+    assert_eq!(harness.events(), [SessionEvent::Refused { message }]);
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 
@@ -1251,7 +1253,7 @@ fn a_product_that_is_not_listed_is_told_of_and_asked_for_ever_more_seldom() {
     harness.ack(&[BTC]);
     harness.ack(&[BTC]);
     let events = harness.events();
-    assert!(events.contains(&Event::Unlisted { product: id("GONE-USD") }), "{events:?}");
+    assert!(events.contains(&SessionEvent::Unlisted { product: id("GONE-USD") }), "{events:?}");
     harness.assert_lost("GONE-USD", Cause::Refused);
     let mut waits = Vec::new();
     let mut last = harness.now;
@@ -1317,7 +1319,7 @@ fn the_answer_to_an_earlier_request_says_nothing_of_a_later_one() {
     assert_eq!(harness.requests(), ["subscribe level2 SOL-USD"]);
     harness.ack(&[BTC, ETH]);
     let events = harness.events();
-    assert!(!events.contains(&Event::Unlisted { product: id("SOL-USD") }), "{events:?}");
+    assert!(!events.contains(&SessionEvent::Unlisted { product: id("SOL-USD") }), "{events:?}");
 }
 
 // The connection.
@@ -1331,7 +1333,7 @@ fn a_closed_connection_withdraws_every_book_and_is_dialled_again() {
     let outputs = harness.drain();
     assert!(!outputs.contains(&Output::Disconnect), "there is nothing left to drop");
     let reason = Disconnect::ByVenue { code: Some(1012), reason: "restart".into() };
-    assert!(outputs.contains(&Output::Event(Event::Disconnected { reason })));
+    assert!(outputs.contains(&Output::Event(SessionEvent::Disconnected { reason })));
     harness.frame(&[snapshot(BTC, "bid 1 1")]);
     assert_eq!(harness.best(BTC), None, "a message of a dead connection");
     assert_eq!(harness.session.stats().late, 1);
@@ -1353,7 +1355,7 @@ fn a_failed_dial_is_told_and_made_again() {
     assert!(
         matches!(
             &events[..],
-            [.., Event::Disconnected { reason: Disconnect::NotConnected { .. } }]
+            [.., SessionEvent::Disconnected { reason: Disconnect::NotConnected { .. } }]
         ),
         "{events:?}"
     );
@@ -1372,8 +1374,8 @@ fn a_dial_has_a_deadline_and_a_connection_that_comes_after_it_is_not_used() {
     let outputs = harness.drain();
     assert_eq!(outputs[0], Output::Disconnect, "the caller has to drop what it opened");
     let reason = Disconnect::TimedOut(Duration::from_secs(10));
-    assert!(outputs.contains(&Output::Event(Event::Disconnected { reason })));
-    assert!(!outputs.contains(&Output::Event(Event::Connected)));
+    assert!(outputs.contains(&Output::Event(SessionEvent::Disconnected { reason })));
+    assert!(!outputs.contains(&Output::Event(SessionEvent::Connected)));
     harness.reconnect();
     harness.assert_live(BTC, "100 1 / 101 2");
 }
@@ -1487,7 +1489,7 @@ fn a_session_that_may_not_dial_for_ever_gives_up_and_says_so() {
     }
     assert!(harness.session.is_ended());
     let events = harness.events();
-    assert_eq!(events.last(), Some(&Event::GaveUp { failed_dials: 3 }));
+    assert_eq!(events.last(), Some(&SessionEvent::GaveUp { failed_dials: 3 }));
     assert_eq!(harness.advance(Duration::from_secs(100_000)), []);
 }
 
@@ -1517,7 +1519,7 @@ fn closing_ends_the_session_from_every_state() {
         assert!(harness.session.is_ended());
         let outputs = harness.drain();
         assert_eq!(outputs.contains(&Output::Disconnect), is_connected, "{state}");
-        let closed = Event::Disconnected { reason: Disconnect::ByCaller };
+        let closed = SessionEvent::Disconnected { reason: Disconnect::ByCaller };
         assert_eq!(outputs.last(), Some(&Output::Event(closed)), "{state}");
 
         harness.session.close(harness.now);
@@ -1640,7 +1642,7 @@ fn requests_beyond_the_rate_are_late_and_not_lost() {
 fn a_session_holds_no_more_products_than_it_may() {
     let mut harness = Harness::new(SessionConfig { max_products: 1, ..config(&[BTC, ETH]) });
     assert_eq!(harness.session.products().count(), 1);
-    assert!(harness.events().contains(&Event::LeftOut { product: id(ETH) }));
+    assert!(harness.events().contains(&SessionEvent::LeftOut { product: id(ETH) }));
     let error = harness.session.subscribe(harness.now, id(ETH)).unwrap_err();
     assert_eq!(error, TooManyProducts { product: id(ETH), max_products: 1 });
     assert_eq!(harness.session.subscribe(harness.now, id(BTC)), Ok(()), "it is there already");
@@ -1733,7 +1735,7 @@ fn a_frame_under_the_venues_name_is_for_the_name_asked_for() {
     let (product, canonical) = (id("BTC-USDC"), id(BTC));
     assert_eq!(
         harness.events(),
-        [Event::Aliased { product, canonical }, synced("BTC-USDC", 0)],
+        [SessionEvent::Aliased { product, canonical }, synced("BTC-USDC", 0)],
         "events speak of the name asked for"
     );
     harness.ack(&[BTC]);
@@ -1754,7 +1756,7 @@ fn an_alias_is_learnt_from_the_acknowledgement() {
     harness.drain();
     harness.ack(&[BTC]);
     let (product, canonical) = (id("BTC-USDC"), id(BTC));
-    assert_eq!(harness.events(), [Event::Aliased { product, canonical }]);
+    assert_eq!(harness.events(), [SessionEvent::Aliased { product, canonical }]);
     harness.frame(&[snapshot(BTC, "bid 100 1")]);
     harness.assert_live("BTC-USDC", "100 1 / -");
 }
@@ -1783,7 +1785,10 @@ fn an_alias_and_its_product_share_one_stream() {
         harness.lose_frames(1);
         harness.heartbeat();
         harness.assert_all_withdrawn();
-        assert_eq!(harness.events().iter().filter(|e| matches!(e, Event::Lost { .. })).count(), 2);
+        assert_eq!(
+            harness.events().iter().filter(|e| matches!(e, SessionEvent::Lost { .. })).count(),
+            2
+        );
         harness.advance_to_dial();
         harness.opened();
         assert_eq!(harness.requests()[0], "subscribe level2 BTC-USD");
@@ -2001,7 +2006,7 @@ fn a_caller_that_does_not_poll_is_told_how_much_it_missed() {
     let events = harness.events();
     let missed = 20_000 - MAX_PENDING_EVENTS as u64;
     assert_eq!(events.len(), MAX_PENDING_EVENTS + 1);
-    assert_eq!(events.last(), Some(&Event::Missed { count: missed }));
+    assert_eq!(events.last(), Some(&SessionEvent::Missed { count: missed }));
     assert_eq!(harness.session.stats().missed_events, missed);
     assert_eq!(harness.events(), [], "told once");
 }

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use super::event::{AuthenticationFailure, Event};
+use super::event::{AuthenticationFailure, SessionEvent};
 use super::machine::Machine;
 use super::subscription::Stage;
 
@@ -70,7 +70,7 @@ impl Machine {
         self.count_answer();
         let told =
             (0..=message.len().min(MAX_REFUSAL_LEN)).rev().find_map(|end| message.get(..end));
-        self.push(Event::Refused { message: told.unwrap_or_default().into() });
+        self.push(SessionEvent::Refused { message: told.unwrap_or_default().into() });
         if message.trim().eq_ignore_ascii_case(AUTHENTICATION_FAILURE) {
             self.authentication_failed(now);
         }
@@ -116,7 +116,7 @@ impl Machine {
     }
 
     fn tell_authentication_failed(&mut self, retries_without_token: bool) {
-        self.push(Event::AuthenticationFailed(AuthenticationFailure {
+        self.push(SessionEvent::AuthenticationFailed(AuthenticationFailure {
             had_token: self.tokens.are_wanted(),
             retries_without_token,
             clock_offset_s: self.tokens.clock_offset_s,

@@ -178,7 +178,7 @@ pub struct LinkMessage {
 
 /// What a socket would report to the client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // These are the inputs of a session that a socket makes.
+#[expect(clippy::exhaustive_enums)] // These are the inputs of a session that a socket makes.
 pub enum LinkEvent {
     /// The dial succeeded.
     Opened,

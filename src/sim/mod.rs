@@ -64,7 +64,7 @@
 //! use std::time::Duration;
 //!
 //! use level2::feed::{Feed, FeedConfig};
-//! use level2::session::{Disconnect, Event};
+//! use level2::session::{Disconnect, SessionEvent};
 //! use level2::sim::{Answer, Script, Server, ServerConfig, Step};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -87,7 +87,7 @@
 //! let mut feed = Feed::new(config)?;
 //! let mut reasons = Vec::new();
 //! while reasons.len() < 3 {
-//!     if let Event::Disconnected { reason } = feed.next().await? {
+//!     if let SessionEvent::Disconnected { reason } = feed.next().await? {
 //!         // No reader finds a book that may be wrong.
 //!         assert!(feed.bbo("BTC-USD").unwrap().load().is_none());
 //!         reasons.push(reason);

@@ -50,7 +50,7 @@ impl TokenRules {
 
 /// A key to verify tokens with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)] // The venue issues these two.
+#[expect(clippy::exhaustive_enums)] // The venue issues these two.
 pub enum PublicKey {
     /// The 32 bytes of an Ed25519 public key, for tokens by EdDSA.
     Ed25519(Vec<u8>),

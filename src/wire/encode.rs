@@ -68,7 +68,7 @@ impl Request {
 
 /// Whether a request begins or ends a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // The venue knows these two.
+#[expect(clippy::exhaustive_enums)] // The venue knows these two.
 pub enum Action {
     /// Begin: the venue answers with a snapshot and then updates.
     Subscribe,

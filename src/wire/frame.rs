@@ -279,7 +279,7 @@ impl<'f> GeneralEvent<'f> {
 
 /// Whether an update replaces a book or changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // Any other type is a DecodeError.
+#[expect(clippy::exhaustive_enums)] // Any other type is a DecodeError.
 pub enum UpdateKind {
     /// The levels are the whole book.
     Snapshot,

@@ -9,7 +9,8 @@ use level2::bbo::BboReader;
 #[cfg(level2_sabotage)]
 use level2::session::Sabotage;
 use level2::session::{
-    Cause, Event, Input, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Output, Resync, Session, Stats,
+    Cause, Input, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Output, Resync, Session,
+    SessionEvent, Stats,
 };
 use level2::sim::{Exchange, Link, LinkEvent, LinkMessage, LinkRates};
 
@@ -219,7 +220,7 @@ impl World {
             match &output {
                 Output::Wait(_) => {}
                 // When it was is told by the story already; an instant differs from run to run.
-                Output::Event(Event::Quiet { product, .. }) => {
+                Output::Event(SessionEvent::Quiet { product, .. }) => {
                     self.moves.note(self.now, format_args!("quiet {product}"));
                 }
                 output => self.moves.note(self.now, format_args!("{output:?}")),
@@ -231,9 +232,9 @@ impl World {
                     self.count_request();
                     self.link.send(self.now, request.encode(None));
                 }
-                Output::Event(Event::Missed { .. }) => panic!("the queue was always polled"),
+                Output::Event(SessionEvent::Missed { .. }) => panic!("the queue was always polled"),
                 // What is lost for being ended was ended by this caller, who has asked again.
-                Output::Event(Event::Lost { cause, .. })
+                Output::Event(SessionEvent::Lost { cause, .. })
                     if self.plan.config.resync == Resync::Passive && cause != Cause::Refused =>
                 {
                     self.ask_again.get_or_insert(self.now + PASSIVE_PAUSE);

@@ -71,7 +71,7 @@ pub(crate) fn config(products: impl IntoIterator<Item = ProductId>) -> BooksConf
 
 pub(crate) async fn connect(config: BooksConfig, memory: &Memory) -> Books {
     let memory = memory.clone();
-    Books::connect_with(config, move || memory.clone()).await.expect("sound settings")
+    Books::start_with(config, move || memory.clone()).expect("sound settings")
 }
 
 /// Waits for something that takes no more than a minute of the test's time.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use level2::book::{Book, Side};
 use level2::feed::{Feed, FeedConfig};
-use level2::session::{Event, Status};
+use level2::session::{SessionEvent, Status};
 use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
 use rust_decimal::Decimal;
@@ -64,7 +64,7 @@ pub(crate) fn config(url: String) -> FeedConfig {
     config
 }
 
-pub(crate) async fn next(feed: &mut Feed) -> Event {
+pub(crate) async fn next(feed: &mut Feed) -> SessionEvent {
     tokio::time::timeout(PATIENCE, feed.next())
         .await
         .expect("the feed has something to say")

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use level2::book::{Book, Level, Side};
-use level2::session::{DialStage, Disconnect, Event, Output};
+use level2::session::{DialStage, Disconnect, Output, SessionEvent};
 use level2::wire::{Action, ProductId, Request, RequestChannel};
 
 /// How a line of a scenario is not what happened, or cannot be read.
@@ -174,27 +174,29 @@ fn shown_request(request: &Request) -> String {
     [action, channel].into_iter().chain(names).chain(token).collect::<Vec<_>>().join(" ")
 }
 
-fn shown_event(event: &Event, now: Instant) -> String {
+fn shown_event(event: &SessionEvent, now: Instant) -> String {
     match event {
-        Event::Aliased { product, canonical } => format!("aliased {product} as {canonical}"),
-        Event::AuthenticationFailed(failure) => format!("authentication failed: {failure}"),
-        Event::Connected => "connected".to_owned(),
-        Event::Disconnected { reason } => format!("disconnected: {reason}"),
-        Event::GaveUp { failed_dials } => format!("gave up after {failed_dials} failed dials"),
-        Event::LeftOut { product } => format!("left out {product}"),
-        Event::Lost { product, cause } => format!("lost {product} {cause}"),
-        Event::Quiet { product, since } => format!("quiet {product} for {:?}", now - *since),
-        Event::Refused { message } => format!("refused: {message}"),
-        Event::Requested { product } => format!("requested {product}"),
-        Event::Synced { product, sequence } => format!("synced {product} #{sequence}"),
-        Event::TurnedAway { times } => format!("turned away {times} times"),
-        Event::Undecodable { product: None, error } => format!("undecodable: {error}"),
-        Event::Undecodable { product: Some(product), error } => {
+        SessionEvent::Aliased { product, canonical } => format!("aliased {product} as {canonical}"),
+        SessionEvent::AuthenticationFailed(failure) => format!("authentication failed: {failure}"),
+        SessionEvent::Connected => "connected".to_owned(),
+        SessionEvent::Disconnected { reason } => format!("disconnected: {reason}"),
+        SessionEvent::GaveUp { failed_dials } => {
+            format!("gave up after {failed_dials} failed dials")
+        }
+        SessionEvent::LeftOut { product } => format!("left out {product}"),
+        SessionEvent::Lost { product, cause } => format!("lost {product} {cause}"),
+        SessionEvent::Quiet { product, since } => format!("quiet {product} for {:?}", now - *since),
+        SessionEvent::Refused { message } => format!("refused: {message}"),
+        SessionEvent::Requested { product } => format!("requested {product}"),
+        SessionEvent::Synced { product, sequence } => format!("synced {product} #{sequence}"),
+        SessionEvent::Rejected { times } => format!("rejected {times} times"),
+        SessionEvent::Undecodable { product: None, error } => format!("undecodable: {error}"),
+        SessionEvent::Undecodable { product: Some(product), error } => {
             format!("undecodable {product}: {error}")
         }
-        Event::Unholdable { product, error } => format!("unholdable {product}: {error}"),
-        Event::Unlisted { product } => format!("unlisted {product}"),
-        Event::Updated { product, sequence } => format!("updated {product} #{sequence}"),
+        SessionEvent::LevelRejected { product, error } => format!("unholdable {product}: {error}"),
+        SessionEvent::Unlisted { product } => format!("unlisted {product}"),
+        SessionEvent::Updated { product, sequence } => format!("updated {product} #{sequence}"),
         other => format!("{other:?}"),
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use level2::ProductId;
 use level2::book::Level;
 use level2::feed::FeedConfig;
-use level2::session::{Event, Session};
+use level2::session::{Session, SessionEvent};
 use level2::sim::{
     ConnectionId, ExchangeConfig, FaultPlan, ProductSpec, Server, ServerConfig, TrueBbo,
 };
@@ -120,11 +120,11 @@ impl View for CheckedView<'_> {
         self.inner.period()
     }
 
-    fn event(&mut self, session: &Session, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, session: &Session, event: &SessionEvent) -> Result<(), Failure> {
         match event {
             // The feed is the exchange's only client.
-            Event::Connected => self.connection = self.server.newest_connection(),
-            Event::Synced { product, .. } | Event::Updated { product, .. } => {
+            SessionEvent::Connected => self.connection = self.server.newest_connection(),
+            SessionEvent::Synced { product, .. } | SessionEvent::Updated { product, .. } => {
                 self.check(session, product);
             }
             _ => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use level2::ProductId;
 use level2::book::Level;
-use level2::session::{Event, Session, Status};
+use level2::session::{Session, SessionEvent, Status};
 
 use crate::failure::{Failure, print, warn};
 use crate::json;
@@ -66,15 +66,17 @@ impl View for JsonView {
         PERIOD
     }
 
-    fn event(&mut self, session: &Session, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, session: &Session, event: &SessionEvent) -> Result<(), Failure> {
         if let Some(text) = event_text(event).filter(|_| is_complaint(event)) {
             warn(&text);
         }
         match event {
-            Event::Lost { product, cause } => self.show_status(product, Status::Lost(*cause)),
-            Event::Missed { .. } => self.catch_up(session),
-            Event::Requested { product } => self.show_status(product, Status::Syncing),
-            Event::Synced { product, .. } => {
+            SessionEvent::Lost { product, cause } => {
+                self.show_status(product, Status::Lost(*cause))
+            }
+            SessionEvent::Missed { .. } => self.catch_up(session),
+            SessionEvent::Requested { product } => self.show_status(product, Status::Syncing),
+            SessionEvent::Synced { product, .. } => {
                 // A snapshot in the midst of a live book begins anew too.
                 if let Some(shown) = self.shown.get_mut(product) {
                     shown.best = None;
@@ -82,7 +84,7 @@ impl View for JsonView {
                 self.show_status(product, Status::Live)?;
                 self.show_bbo(session, product)
             }
-            Event::Updated { product, .. } => self.show_bbo(session, product),
+            SessionEvent::Updated { product, .. } => self.show_bbo(session, product),
             _ => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use level2::session::{Event, Session};
+use level2::session::{Session, SessionEvent};
 
 use crate::failure::{Failure, print};
 use crate::live::View;
@@ -37,7 +37,7 @@ impl View for LinesView {
         PERIOD
     }
 
-    fn event(&mut self, _: &Session, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, _: &Session, event: &SessionEvent) -> Result<(), Failure> {
         match event_text(event) {
             Some(text) => print(&format!("{}{text}\n", self.time())),
             None => Ok(()),

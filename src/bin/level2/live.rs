@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use level2::feed::{Feed, FeedConfig};
-use level2::session::{Disconnect, Event, Session};
+use level2::session::{Disconnect, Session, SessionEvent};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::failure::Failure;
@@ -26,7 +26,7 @@ pub(crate) trait View {
     fn period(&self) -> Duration;
 
     /// Shows that something happened.
-    fn event(&mut self, session: &Session, event: &Event) -> Result<(), Failure>;
+    fn event(&mut self, session: &Session, event: &SessionEvent) -> Result<(), Failure>;
 
     /// Shows how things stand, and says whether the user wants to go on.
     fn tick(&mut self, session: &Session) -> Result<ControlFlow<()>, Failure>;
@@ -104,10 +104,10 @@ impl fmt::Display for Dials {
 }
 
 impl Dials {
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &SessionEvent) {
         match event {
-            Event::Connected => self.has_connected = true,
-            Event::Disconnected { reason } => {
+            SessionEvent::Connected => self.has_connected = true,
+            SessionEvent::Disconnected { reason } => {
                 self.failed += 1;
                 self.last_loss = Some(reason.clone());
             }

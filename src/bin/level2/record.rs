@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use level2::feed::Feed;
-use level2::session::{Event, Session};
+use level2::session::{Session, SessionEvent};
 
 use crate::failure::{Failure, warn};
 use crate::live::{View, show_feed};
@@ -90,11 +90,11 @@ impl View for RecordView {
         CHECK_PERIOD
     }
 
-    fn event(&mut self, _: &Session, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, _: &Session, event: &SessionEvent) -> Result<(), Failure> {
         match event {
-            Event::Synced { product, .. } => warn(&format!("{product} is live")),
-            Event::Lost { product, cause } => warn(&format!("{product} is lost: {cause}")),
-            Event::Disconnected { reason } => warn(&printable(&reason.to_string())),
+            SessionEvent::Synced { product, .. } => warn(&format!("{product} is live")),
+            SessionEvent::Lost { product, cause } => warn(&format!("{product} is lost: {cause}")),
+            SessionEvent::Disconnected { reason } => warn(&printable(&reason.to_string())),
             _ => {}
         }
         self.check()

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use comfy_table::{CellAlignment, Table, presets};
 use level2::book::Level;
-use level2::session::{Event, Input, Output, Session, SessionConfig};
+use level2::session::{Input, Output, Session, SessionConfig, SessionEvent};
 
 use crate::failure::{Failure, print, warn};
 use crate::input::Lines;
@@ -50,12 +50,16 @@ fn report(session: &mut Session, now: Instant, number: u64) {
     }
 }
 
-fn complaint(event: &Event) -> Option<String> {
+fn complaint(event: &SessionEvent) -> Option<String> {
     match event {
-        Event::Undecodable { product: None, error } => Some(error.to_string()),
-        Event::Undecodable { product: Some(product), error } => Some(format!("{product}: {error}")),
-        Event::Unholdable { product, error } => Some(format!("{product}: {error}")),
-        Event::Missed { count } => Some(format!("{count} more events of this line are not shown")),
+        SessionEvent::Undecodable { product: None, error } => Some(error.to_string()),
+        SessionEvent::Undecodable { product: Some(product), error } => {
+            Some(format!("{product}: {error}"))
+        }
+        SessionEvent::LevelRejected { product, error } => Some(format!("{product}: {error}")),
+        SessionEvent::Missed { count } => {
+            Some(format!("{count} more events of this line are not shown"))
+        }
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use level2::book::Level;
-use level2::session::{Event, Session, Status};
+use level2::session::{Session, SessionEvent, Status};
 use ratatui::crossterm::event::{self, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Alignment, Constraint, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -129,7 +129,7 @@ impl View for ScreenView {
         PERIOD
     }
 
-    fn event(&mut self, _: &Session, event: &Event) -> Result<(), Failure> {
+    fn event(&mut self, _: &Session, event: &SessionEvent) -> Result<(), Failure> {
         self.picture.note(event);
         Ok(())
     }
@@ -175,10 +175,10 @@ struct Picture {
 }
 
 impl Picture {
-    fn note(&mut self, event: &Event) {
+    fn note(&mut self, event: &SessionEvent) {
         match event {
-            Event::Connected => self.is_connected = true,
-            Event::Disconnected { .. } => self.is_connected = false,
+            SessionEvent::Connected => self.is_connected = true,
+            SessionEvent::Disconnected { .. } => self.is_connected = false,
             _ => {}
         }
         if let Some(text) = event_text(event) {

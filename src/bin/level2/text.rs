@@ -1,7 +1,7 @@
 //! Words for people: levels, and what a session tells.
 
 use level2::book::Level;
-use level2::session::Event;
+use level2::session::SessionEvent;
 
 /// The most characters of a text from outside that are shown.
 const MAX_SHOWN_CHARS: usize = 300;
@@ -22,46 +22,54 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// Returns what an event says about the state of the connection or a product, in one line;
 /// `None` for the change of a book, of which there are many.
-pub(crate) fn event_text(event: &Event) -> Option<String> {
+pub(crate) fn event_text(event: &SessionEvent) -> Option<String> {
     Some(match event {
-        Event::Aliased { product, canonical } => format!("{product} is answered as {canonical}"),
-        Event::AuthenticationFailed(failure) => failure.to_string(),
-        Event::Connected => "connected".to_owned(),
-        Event::Disconnected { reason } => {
+        SessionEvent::Aliased { product, canonical } => {
+            format!("{product} is answered as {canonical}")
+        }
+        SessionEvent::AuthenticationFailed(failure) => failure.to_string(),
+        SessionEvent::Connected => "connected".to_owned(),
+        SessionEvent::Disconnected { reason } => {
             format!("disconnected: {}", printable(&reason.to_string()))
         }
-        Event::GaveUp { failed_dials } => format!("gave up after {failed_dials} failed dials"),
-        Event::LeftOut { product } => format!("{product} is one product too many, and left out"),
-        Event::Lost { product, cause } => format!("{product} lost ({cause})"),
-        Event::Missed { count } => format!("{count} events were missed"),
-        Event::Quiet { product, .. } => format!("{product} has not changed for a while"),
-        Event::Refused { message } => format!("the venue refuses: {}", printable(message)),
-        Event::Requested { product } => format!("{product} syncing"),
-        Event::Synced { product, sequence } => format!("{product} live from frame {sequence}"),
-        Event::TurnedAway { times } => format!("turned away {times} times, and gave up"),
-        Event::Undecodable { product: None, error } => {
+        SessionEvent::GaveUp { failed_dials } => {
+            format!("gave up after {failed_dials} failed dials")
+        }
+        SessionEvent::LeftOut { product } => {
+            format!("{product} is one product too many, and left out")
+        }
+        SessionEvent::Lost { product, cause } => format!("{product} lost ({cause})"),
+        SessionEvent::Missed { count } => format!("{count} events were missed"),
+        SessionEvent::Quiet { product, .. } => format!("{product} has not changed for a while"),
+        SessionEvent::Refused { message } => format!("the venue refuses: {}", printable(message)),
+        SessionEvent::Requested { product } => format!("{product} syncing"),
+        SessionEvent::Synced { product, sequence } => {
+            format!("{product} live from frame {sequence}")
+        }
+        SessionEvent::Rejected { times } => format!("turned away {times} times, and gave up"),
+        SessionEvent::Undecodable { product: None, error } => {
             format!("a frame could not be read: {}", printable(&error.to_string()))
         }
-        Event::Undecodable { product: Some(product), error } => {
+        SessionEvent::Undecodable { product: Some(product), error } => {
             format!("{product}: a frame could not be read: {}", printable(&error.to_string()))
         }
-        Event::Unholdable { product, error } => format!("{product}: {error}"),
-        Event::Unlisted { product } => format!("the venue does not list {product}"),
+        SessionEvent::LevelRejected { product, error } => format!("{product}: {error}"),
+        SessionEvent::Unlisted { product } => format!("the venue does not list {product}"),
         _ => return None,
     })
 }
 
 /// Returns whether an event is a complaint, which a program that reads only the changes of status
 /// and of best prices would miss.
-pub(crate) const fn is_complaint(event: &Event) -> bool {
+pub(crate) const fn is_complaint(event: &SessionEvent) -> bool {
     matches!(
         event,
-        Event::AuthenticationFailed(_)
-            | Event::LeftOut { .. }
-            | Event::Missed { .. }
-            | Event::Refused { .. }
-            | Event::Undecodable { .. }
-            | Event::Unholdable { .. }
-            | Event::Unlisted { .. }
+        SessionEvent::AuthenticationFailed(_)
+            | SessionEvent::LeftOut { .. }
+            | SessionEvent::Missed { .. }
+            | SessionEvent::Refused { .. }
+            | SessionEvent::Undecodable { .. }
+            | SessionEvent::LevelRejected { .. }
+            | SessionEvent::Unlisted { .. }
     )
 }

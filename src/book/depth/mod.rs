@@ -450,7 +450,7 @@ impl Depth for Book {
 
 /// Whoever takes what rests in the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // One buys or sells, and matches on them should be total.
+#[expect(clippy::exhaustive_enums)] // One buys or sells, and matches on them should be total.
 pub enum Taker {
     /// Takes asks, the lowest first.
     Buy,
@@ -471,7 +471,7 @@ impl Taker {
 
 /// How large an order is, and in which currency. Zero or more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums)] // A product has a base and a quote currency.
+#[expect(clippy::exhaustive_enums)] // A product has a base and a quote currency.
 pub enum Amount {
     /// In base currency (contracts for futures), as sizes are.
     Size(Decimal),

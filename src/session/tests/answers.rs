@@ -14,7 +14,7 @@ fn with_unlisted_product(max_resubscribes: u32) -> Harness {
     harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
     harness.ack(&[BTC]);
     harness.ack(&[BTC]);
-    assert!(harness.events().contains(&Event::Unlisted { product: id(GONE) }));
+    assert!(harness.events().contains(&SessionEvent::Unlisted { product: id(GONE) }));
     harness
 }
 
@@ -43,7 +43,7 @@ fn a_lost_answer_shifts_none_of_the_later_ones_for_long() {
     harness.ack(&[BTC]);
     harness.ack(&[BTC]);
     let events = harness.events();
-    assert!(events.contains(&Event::Unlisted { product: id(GONE) }), "{events:?}");
+    assert!(events.contains(&SessionEvent::Unlisted { product: id(GONE) }), "{events:?}");
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 
@@ -93,7 +93,7 @@ fn answers_that_nobody_waits_for_are_none() {
     harness.ack(&[BTC, ETH]);
     assert_eq!(harness.events(), [], "the second request has not been answered");
     harness.ack(&[BTC, ETH]);
-    assert!(harness.events().contains(&Event::Unlisted { product: id(GONE) }));
+    assert!(harness.events().contains(&SessionEvent::Unlisted { product: id(GONE) }));
 }
 
 #[test]
@@ -114,14 +114,14 @@ fn a_venue_that_answers_late_is_asked_again_on_a_new_connection() {
     harness.ack(&[BTC]);
     let events = events_of(harness.advance_beating(10));
     let reason = Disconnect::ForResync(Cause::NoSnapshot);
-    assert!(events.contains(&Event::Disconnected { reason }), "{events:?}");
+    assert!(events.contains(&SessionEvent::Disconnected { reason }), "{events:?}");
 }
 
 #[test]
 fn a_product_that_is_served_again_is_worth_a_connection_again() {
     let mut harness = Harness::live(config(&[BTC, ETH]));
     harness.ack(&[ETH]);
-    assert!(harness.events().contains(&Event::Unlisted { product: id(BTC) }));
+    assert!(harness.events().contains(&SessionEvent::Unlisted { product: id(BTC) }));
     let mut asked = 0;
     while harness.session.stats().reconnects == 0 {
         if !requests_of(&harness.advance_beating(1)).is_empty() {

@@ -95,9 +95,9 @@ fn a_retry_after_is_kept_to_and_bounded() {
 }
 
 #[test]
-fn being_turned_away_too_often_ends_the_session_if_it_may() {
-    let max_turned_away = NonZeroU32::new(3);
-    let mut harness = Harness::new(SessionConfig { max_turned_away, ..config(&[BTC]) });
+fn being_rejected_too_often_ends_the_session_if_it_may() {
+    let max_rejections = NonZeroU32::new(3);
+    let mut harness = Harness::new(SessionConfig { max_rejections, ..config(&[BTC]) });
     harness.reconnect();
     for reason in [by_venue(1_008), by_venue(4_001), by_venue(1_011)] {
         harness.session.handle(harness.now, Input::Closed(reason));
@@ -112,7 +112,7 @@ fn being_turned_away_too_often_ends_the_session_if_it_may() {
     assert!(!harness.session.is_ended());
     harness.session.handle(harness.now, Input::Closed(bad_certificate()));
     assert!(harness.session.is_ended());
-    assert_eq!(harness.events().last(), Some(&Event::TurnedAway { times: 3 }));
+    assert_eq!(harness.events().last(), Some(&SessionEvent::Rejected { times: 3 }));
     assert_eq!(harness.advance(Duration::from_secs(100_000)), []);
     harness.assert_all_withdrawn();
 }

@@ -25,7 +25,7 @@ fn both(wants_token: bool) -> Vec<(String, bool)> {
 
 fn failures(outputs: Vec<Output>) -> Vec<AuthenticationFailure> {
     let failure = |event| match event {
-        Event::AuthenticationFailed(failure) => Some(failure),
+        SessionEvent::AuthenticationFailed(failure) => Some(failure),
         _ => None,
     };
     events_of(outputs).into_iter().filter_map(failure).collect()
@@ -230,7 +230,7 @@ fn of_a_long_refusal_the_beginning_is_told() {
     // The bound falls into the middle of a character.
     harness.error(&format!("x{}", "é".repeat(100_000)));
     let told = format!("x{}", "é".repeat(511));
-    assert_eq!(harness.events(), [Event::Refused { message: told.into() }]);
+    assert_eq!(harness.events(), [SessionEvent::Refused { message: told.into() }]);
 }
 
 #[test]

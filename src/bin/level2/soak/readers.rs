@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use level2::Bbo;
-use level2::books::ProductBbo;
+use level2::books::BboWatch;
 
 use super::oracle::Shown;
 
@@ -31,7 +31,7 @@ const CONNECTIONS_MAX: usize = 4;
 pub(super) struct Reader {
     pub(super) group: usize,
     pub(super) product: &'static str,
-    pub(super) bbo: ProductBbo,
+    pub(super) bbo: BboWatch,
 }
 
 /// The threads; dropping this ends them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use level2::ProductId;
 use level2::books::{
-    Books, BooksConfig, BooksStats, Delivery, EventConfig, EventStream, Redundancy, Wakes,
+    Books, BooksConfig, BooksStats, Delivery, EventConfig, EventStream, Interest, Redundancy,
 };
 use level2::session::Resync;
 use level2::sim::{ExchangeConfig, FaultPlan, ProductSpec, Server, ServerConfig};
@@ -128,9 +128,9 @@ impl Group {
         config: BooksConfig,
         has_standby: bool,
     ) -> Result<Self, Failure> {
-        let books = Books::connect(config).await;
+        let books = Books::start(config);
         let books = books.map_err(|error| Failure::new(format!("cannot start books: {error}")))?;
-        let mut wanted = EventConfig::new(Wakes::Levels);
+        let mut wanted = EventConfig::new(Interest::Levels);
         wanted.delivery = Delivery::Queue { capacity: EVENTS_MAX };
         let events = books.events(wanted);
         Ok(Self { name, books, events, has_standby })

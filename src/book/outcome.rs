@@ -3,7 +3,7 @@
 /// What [`Book::set`](super::Book::set) did to the book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Change {
+pub enum SetOutcome {
     /// A size of zero came for a price that holds no level. The venue does this now and then
     /// (4-6 % of real changes), because it merges the changes of 50 ms; nothing was changed.
     Absent,
@@ -17,7 +17,7 @@ pub enum Change {
     Unchanged,
 }
 
-impl Change {
+impl SetOutcome {
     /// Says what replacing one size by another was; zero is no level.
     #[inline]
     pub(super) const fn between(before: u64, after: u64) -> Self {
@@ -37,8 +37,8 @@ impl Change {
 pub struct Applied {
     /// How many changes there were.
     pub total: u64,
-    /// How many were made: [`Change::Inserted`], [`Change::Removed`], [`Change::Resized`].
+    /// How many were made: [`SetOutcome::Inserted`], [`SetOutcome::Removed`], [`SetOutcome::Resized`].
     pub made: u64,
-    /// How many were [`Change::Absent`].
+    /// How many were [`SetOutcome::Absent`].
     pub absent: u64,
 }

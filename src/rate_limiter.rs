@@ -1,7 +1,7 @@
 //! Keeps everything that a process does towards the venue within the venue's limits.
 //!
 //! The venue takes 8 connections a second from one address, and 8 requests without a token. A
-//! [`Session`](crate::session::Session) keeps its own connection within that; a [`Pace`] shared by
+//! [`Session`](crate::session::Session) keeps its own connection within that; a [`RateLimiter`] shared by
 //! all of them keeps their sum. It tells each who asks when its turn is, and reads no clock: time
 //! is an argument.
 
@@ -27,17 +27,17 @@ const WINDOW: Duration = Duration::from_millis(1_100);
 /// ```
 /// use std::time::{Duration, Instant};
 ///
-/// use level2::pace::Pace;
+/// use level2::rate_limiter::RateLimiter;
 ///
-/// let (pace, now) = (Pace::new(), Instant::now());
+/// let (limiter, now) = (RateLimiter::new(), Instant::now());
 /// for _ in 0..8 {
-///     assert_eq!(pace.request(now), Ok(now));
+///     assert_eq!(limiter.request(now), Ok(now));
 /// }
-/// assert!(pace.request(now)? > now + Duration::from_secs(1));
-/// # Ok::<(), level2::pace::LineTooLong>(())
+/// assert!(limiter.request(now)? > now + Duration::from_secs(1));
+/// # Ok::<(), level2::rate_limiter::RateLimited>(())
 /// ```
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     turns: Mutex<Turns>,
 }
 
@@ -52,9 +52,10 @@ struct Turns {
 
 /// There are so many waiting that a turn would be further away than [`MAX_TURN_WAIT`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineTooLong;
+#[non_exhaustive]
+pub struct RateLimited;
 
-impl fmt::Display for LineTooLong {
+impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -64,10 +65,10 @@ impl fmt::Display for LineTooLong {
     }
 }
 
-impl std::error::Error for LineTooLong {}
+impl std::error::Error for RateLimited {}
 
-impl Pace {
-    /// Returns a pace at which nothing was done yet.
+impl RateLimiter {
+    /// Returns a limiter at which nothing was done yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -82,7 +83,7 @@ impl Pace {
     /// Returns the one that all connections of this process share unless they are told otherwise.
     #[must_use]
     pub fn of_process() -> Arc<Self> {
-        static PACE: LazyLock<Arc<Pace>> = LazyLock::new(Arc::default);
+        static PACE: LazyLock<Arc<RateLimiter>> = LazyLock::new(Arc::default);
 
         Arc::clone(&PACE)
     }
@@ -91,8 +92,8 @@ impl Pace {
     /// token. Returns when it is: `now`, or a later moment.
     ///
     /// # Errors
-    /// [`LineTooLong`] when that would be too late; no turn is taken then.
-    pub fn dial(&self, now: Instant, requests: usize) -> Result<Instant, LineTooLong> {
+    /// [`RateLimited`] when that would be too late; no turn is taken then.
+    pub fn dial(&self, now: Instant, requests: usize) -> Result<Instant, RateLimited> {
         let mut turns = self.turns();
         let requests = requests.min(REQUESTS_PER_SECOND);
         let turn = turns.dials.next(now, 1).max(turns.announced.next(now, requests));
@@ -106,8 +107,8 @@ impl Pace {
     /// moment.
     ///
     /// # Errors
-    /// [`LineTooLong`] when that would be too late; no turn is taken then.
-    pub fn request(&self, now: Instant) -> Result<Instant, LineTooLong> {
+    /// [`RateLimited`] when that would be too late; no turn is taken then.
+    pub fn request(&self, now: Instant) -> Result<Instant, RateLimited> {
         let mut turns = self.turns();
         let turn = turns.requests.next(now, 1);
         check(now, turn)?;
@@ -120,14 +121,14 @@ impl Pace {
     }
 }
 
-impl Default for Pace {
+impl Default for RateLimiter {
     fn default() -> Self {
         Self::new()
     }
 }
 
-fn check(now: Instant, turn: Instant) -> Result<(), LineTooLong> {
-    if turn.saturating_duration_since(now) > MAX_TURN_WAIT { Err(LineTooLong) } else { Ok(()) }
+fn check(now: Instant, turn: Instant) -> Result<(), RateLimited> {
+    if turn.saturating_duration_since(now) > MAX_TURN_WAIT { Err(RateLimited) } else { Ok(()) }
 }
 
 /// The last turns taken, as many as may be in any [`WINDOW`].
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_says_how_long_it_may_be() {
-        let text = LineTooLong.to_string();
+        let text = RateLimited.to_string();
         assert!(text.contains(&format!("within {MAX_TURN_WAIT:?}")), "{text}");
     }
 
@@ -182,13 +183,13 @@ mod tests {
         let start = Instant::now();
         for seed in 0..50 {
             let mut rng = fastrand::Rng::with_seed(seed);
-            let pace = Pace::new();
+            let limiter = RateLimiter::new();
             let (mut now, mut dials, mut requests) = (start, Vec::new(), Vec::new());
             for _ in 0..300 {
                 now += Duration::from_millis(rng.u64(0..400));
                 match rng.u64(0..3) {
-                    0 => dials.extend(pace.dial(now, rng.usize(0..3))),
-                    _ => requests.extend(pace.request(now)),
+                    0 => dials.extend(limiter.dial(now, rng.usize(0..3))),
+                    _ => requests.extend(limiter.request(now)),
                 }
                 let turns = [dials.last(), requests.last()];
                 assert!(turns.into_iter().flatten().all(|turn| *turn <= now + MAX_TURN_WAIT));
@@ -202,43 +203,43 @@ mod tests {
 
     #[test]
     fn connections_open_no_faster_than_they_can_ask() {
-        let (pace, now) = (Pace::new(), Instant::now());
-        let turns: Vec<Instant> = (0..20).map(|_| pace.dial(now, 2).unwrap()).collect();
+        let (limiter, now) = (RateLimiter::new(), Instant::now());
+        let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 2).unwrap()).collect();
         assert_eq!(turns[3], now, "a few go at once");
         assert_spaced(&turns, REQUESTS_PER_SECOND / 2);
         // Those with a token are only counted as connections.
-        let pace = Pace::new();
-        let turns: Vec<Instant> = (0..20).map(|_| pace.dial(now, 0).unwrap()).collect();
+        let limiter = RateLimiter::new();
+        let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 0).unwrap()).collect();
         assert_eq!(turns[7], now);
         assert_spaced(&turns, DIALS_PER_SECOND);
     }
 
     #[test]
     fn a_line_that_is_too_long_takes_no_turn() {
-        let (pace, now) = (Pace::new(), Instant::now());
-        let taken = (0..10_000).take_while(|_| pace.request(now).is_ok()).count();
+        let (limiter, now) = (RateLimiter::new(), Instant::now());
+        let taken = (0..10_000).take_while(|_| limiter.request(now).is_ok()).count();
         assert!((400..=450).contains(&taken), "{taken} turns in a minute");
-        assert_eq!(pace.request(now), Err(LineTooLong));
+        assert_eq!(limiter.request(now), Err(RateLimited));
         // The next turn is so late that from here it is the longest wait there is.
         let turn = now + WINDOW * u32::try_from(taken / REQUESTS_PER_SECOND).unwrap();
-        assert_eq!(pace.request(turn - MAX_TURN_WAIT), Ok(turn));
+        assert_eq!(limiter.request(turn - MAX_TURN_WAIT), Ok(turn));
         let later = now + WINDOW;
-        assert!(pace.request(later).unwrap() <= later + MAX_TURN_WAIT);
+        assert!(limiter.request(later).unwrap() <= later + MAX_TURN_WAIT);
     }
 
     #[test]
     fn a_process_has_one_pace() {
-        assert!(Arc::ptr_eq(&Pace::of_process(), &Pace::of_process()));
+        assert!(Arc::ptr_eq(&RateLimiter::of_process(), &RateLimiter::of_process()));
     }
 
     #[test]
     fn a_pause_is_not_made_up_for() {
-        let (pace, now) = (Pace::new(), Instant::now());
+        let (limiter, now) = (RateLimiter::new(), Instant::now());
         for _ in 0..3 {
-            pace.request(now).unwrap();
+            limiter.request(now).unwrap();
         }
         let later = now + Duration::from_secs(100);
-        let turns: Vec<Instant> = (0..9).map(|_| pace.request(later).unwrap()).collect();
+        let turns: Vec<Instant> = (0..9).map(|_| limiter.request(later).unwrap()).collect();
         assert_eq!(turns[7], later);
         assert_eq!(turns[8], later + WINDOW);
     }
