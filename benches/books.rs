@@ -70,7 +70,7 @@ fn main() {
         .expect("the system has a thread");
     let books = runtime.block_on(async {
         let mut config = BooksConfig::new([PRODUCT.parse().expect("a sound name")]);
-        config.feed.url = "ws://localhost/".to_owned();
+        config.url = "ws://localhost/".to_owned();
         let books = Books::start_with(config, || Quiet).expect("sound settings");
         books.synced().await.expect("the venue sends a snapshot");
         books

@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let products: Vec<ProductId> =
         products.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let mut config = BooksConfig::new(products.iter().cloned());
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start(config)?;
     let mut config = EventConfig::new(Interest::Bbo);
     config.delivery = Delivery::Conflate;

@@ -127,8 +127,8 @@ fn exchange(products: usize) -> Outcome<()> {
 fn connect(products: usize, connections: usize, url: &str, with: &str) -> Outcome<Arc<Books>> {
     let names = (0..products).map(|number| name(number).parse());
     let mut config = BooksConfig::new(names.collect::<Result<Vec<ProductId>, _>>()?);
-    config.feed.url = url.to_owned();
-    config.feed.session.snapshot_timeout = Duration::from_secs(60);
+    config.url = url.to_owned();
+    config.policy.snapshot_timeout = Duration::from_secs(60);
     config.products_per_connection = products.div_ceil(connections);
     if with == STANDBY {
         config.redundancy = Redundancy::Standby;

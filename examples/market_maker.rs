@@ -38,7 +38,7 @@ fn quote(book: &Book, best: &Bbo) -> Option<Quote> {
 async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(ServerConfig::default()).await?;
     let mut config = BooksConfig::new([PRODUCT.parse()?]);
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start(config)?;
     let mut best = books.bbo(PRODUCT).ok_or("it was asked for")?;
 

@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = exchange.block_on(Server::start(ServerConfig::default()))?;
 
     let mut config = BooksConfig::new(["BTC-USD".parse()?]);
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start_on_thread(config)?;
     books.block_on(books.synced())?;
 

@@ -62,7 +62,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let exchange = ExchangeConfig { products, ..ExchangeConfig::default() };
     let server = Server::start(ServerConfig { exchange, ..ServerConfig::default() }).await?;
     let mut config = BooksConfig::new([PRODUCT.parse()?]);
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start(config)?;
     let mut events = books.events(EventConfig::new(Interest::Levels));
 

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(ServerConfig { exchange, ..ServerConfig::default() }).await?;
 
     let mut config = BooksConfig::new(["BTC-USD".parse()?, "ETH-USD".parse()?]);
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start(config)?;
     let mut changes = books.events(EventConfig::new(Interest::Top(5)));
 

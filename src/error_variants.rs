@@ -248,12 +248,12 @@ impl Script {
 
     fn dialing() -> Self {
         let mut config = SessionConfig::new([product("BTC-USD")]);
-        config.resync = Resync::Resubscribe;
+        config.policy.resync = Resync::Resubscribe;
         // What is lost stays lost until it is asked for again.
-        config.resubscribe_interval = Duration::from_secs(60);
-        config.snapshot_timeout = Duration::from_secs(1);
-        config.quiet_limit = Some(Duration::from_secs(2));
-        config.max_levels_per_side = 2;
+        config.policy.resubscribe_interval = Duration::from_secs(60);
+        config.policy.snapshot_timeout = Duration::from_secs(1);
+        config.policy.quiet_limit = Some(Duration::from_secs(2));
+        config.policy.max_levels_per_side = 2;
         config.max_products = 1;
         Self::with(config)
     }
@@ -331,7 +331,7 @@ fn books_are_lost_for_every_cause_and_say_so() {
     for (expected, script) in scripts {
         let NotLive::Lost { cause, .. } = script.not_live() else { panic!("not {expected}") };
         assert_eq!(cause, expected);
-        let said = format!("expected a live book, but it was lost ({cause})");
+        let said = format!("BTC-USD has no live book: it was lost ({cause})");
         assert_says(&script.not_live(), &[&said]);
         produced.push(cause);
     }
@@ -343,9 +343,9 @@ fn books_that_are_not_live() {
     let script = Script::open();
     let unknown = script.session.book("ETH-USD").unwrap_err();
     assert_each(vec![
-        (Script::live().wait(5 * SECOND).not_live(), &["expected a live book", "idle"]),
-        (script.not_live(), &["expected a live book", "its snapshot is awaited"]),
-        (unknown, &["expected a product that was subscribed to"]),
+        (Script::live().wait(5 * SECOND).not_live(), &["BTC-USD has no live book", "idle"]),
+        (script.not_live(), &["BTC-USD has no live book yet", "its snapshot is awaited"]),
+        (unknown, &["\"ETH-USD\" is not subscribed to"]),
     ]);
 }
 
@@ -382,8 +382,8 @@ fn config(url: impl Into<String>) -> FeedConfig {
     config.url = url.into();
     config.proxy = Proxy::None;
     config.allow_plaintext = true;
-    config.session.max_failed_dials = NonZeroU32::new(1);
-    config.session.seed = 1;
+    config.policy.max_failed_dials = NonZeroU32::new(1);
+    config.seed = Some(1);
     config
 }
 
@@ -582,12 +582,12 @@ async fn books_that_cannot_be_started_or_grow() {
     let limited = |count: usize| {
         let names = ["BTC-USD", "ETH-USD"].into_iter().take(count);
         let mut config = BooksConfig::new(names.map(product));
-        config.feed.url = server.url();
+        config.url = server.url();
         (config.products_per_connection, config.max_connections) = (1, 1);
         config
     };
     let mut nonsense = limited(1);
-    nonsense.feed.url = "nonsense".to_owned();
+    nonsense.url = "nonsense".to_owned();
     let full = Books::start(limited(2)).unwrap_err();
     let StartError::Full(room) = &full else { panic!("{full:?}") };
     assert_says(room, &["max_connections (1)", "got ETH-USD"]);

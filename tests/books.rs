@@ -52,7 +52,8 @@ async fn every_way_to_read_tells_the_same_book() {
     let books = connect(config(names(2)), &Memory::new(&server)).await;
     assert!(matches!(books.read("P000-USD", |_| ()), Err(NotLive::Syncing { .. })));
     assert!(matches!(books.age("P000-USD"), Err(NotLive::Syncing { .. })));
-    assert_eq!(books.read("NONE-USD", |_| ()), Err(NotLive::Unknown));
+    let unknown = books.read("NONE-USD", |_| ()).unwrap_err();
+    assert!(unknown.to_string().contains("NONE-USD"), "{unknown}");
     assert!(books.bbo("NONE-USD").is_none() && books.status("NONE-USD").is_none());
     soon(books.synced()).await.unwrap();
     server.with_exchange(|exchange| exchange.hold_markets(true));
@@ -225,9 +226,9 @@ async fn many_connections_stay_within_the_limits_of_the_venue_together() {
     let memory = Memory::new(&server);
     let mut config = config(names(60));
     config.products_per_connection = 1;
-    config.feed.rate_limiter = Some(Arc::new(RateLimiter::new()));
+    config.rate_limiter = Some(Arc::new(RateLimiter::new()));
     // What a dial waits for its turn is not counted against it.
-    config.feed.session.connect_timeout = Duration::from_secs(1);
+    config.policy.connect_timeout = Duration::from_secs(1);
     let books = connect(config, &memory).await;
     let counting = Arc::clone(&server);
     let requests = tokio::spawn(async move {
@@ -255,7 +256,7 @@ async fn a_line_that_is_too_long_is_told_and_outlasted() {
     let now = || Instant::now().into_std();
     while pace.dial(now(), 2).is_ok() {}
     let mut config = config(names(1));
-    config.feed.rate_limiter = Some(Arc::clone(&pace));
+    config.rate_limiter = Some(Arc::clone(&pace));
     let memory = Memory::new(&server);
     let books = connect(config, &memory).await;
     let mut events = books.events(EventConfig::new(Interest::Status));
@@ -416,7 +417,7 @@ fn a_program_without_a_runtime_has_books_on_a_thread_of_their_own() {
     let server = runtime.block_on(Server::start(config)).unwrap();
 
     let mut config = BooksConfig::new(names(12));
-    config.feed.url = server.url();
+    config.url = server.url();
     let books = Books::start_on_thread(config).unwrap();
     books.block_on(books.synced()).unwrap();
     let mut reader = books.bbo("P011-USD").unwrap();
@@ -469,7 +470,7 @@ impl level2::feed::Dial for Refused {
 #[tokio::test(start_paused = true)]
 async fn whoever_waits_is_told_when_the_connection_has_given_up() {
     let mut config = config(names(2));
-    config.feed.session.max_failed_dials = std::num::NonZeroU32::new(3);
+    config.policy.max_failed_dials = std::num::NonZeroU32::new(3);
     let books = Books::start_with(config, || Refused).unwrap();
     let mut reader = books.bbo("P000-USD").unwrap();
     assert_eq!(soon(books.synced()).await, Err(Closed));
@@ -503,7 +504,7 @@ async fn a_product_that_is_asked_for_again_does_not_end_the_wait_for_all() {
 #[test]
 fn books_with_a_thread_of_their_own_are_closed_from_any_executor() {
     let mut config = config(names(1));
-    config.feed.url = "ws://127.0.0.1:9".to_owned();
+    config.url = "ws://127.0.0.1:9".to_owned();
     let books = Books::start_on_thread(config).unwrap();
     let mut closing = std::pin::pin!(books.close());
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -517,7 +518,7 @@ fn books_with_a_thread_of_their_own_are_closed_from_any_executor() {
 async fn an_alias_that_was_told_beforehand_is_known_from_the_start() {
     let server = serve(exchange(1)).await;
     let mut config = config(["OTHER-USD".parse().unwrap()]);
-    config.feed.session.aliases = vec![("OTHER-USD".parse().unwrap(), name(0))];
+    config.aliases = vec![("OTHER-USD".parse().unwrap(), name(0))];
     let books = connect(config, &Memory::new(&server)).await;
     soon(books.synced()).await.unwrap();
     assert!(books.bbo("P000-USD").unwrap().load().is_some());
@@ -594,8 +595,8 @@ async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
     busy.interval = Duration::from_millis(10);
     let server = serve(busy).await;
     let mut config = BooksConfig::new(names(3));
-    config.feed.url = server.url();
-    config.feed.session.backoff_max = Duration::from_millis(200);
+    config.url = server.url();
+    config.policy.backoff_max = Duration::from_millis(200);
     config.redundancy = Redundancy::Standby;
     let books = Arc::new(Books::start(config).unwrap());
     until(|| books.stats().covered == 3).await;
@@ -650,8 +651,8 @@ async fn calls_from_many_threads_at_once_never_stand_still() {
     let rates = FaultRates { drop_ppm: 500, abort_ppm: 200, ..FaultRates::default() };
     server.set_faults(FaultPlan::new(3, rates));
     let mut config = BooksConfig::new(names(15));
-    config.feed.url = server.url();
-    config.feed.session.backoff_max = Duration::from_millis(200);
+    config.url = server.url();
+    config.policy.backoff_max = Duration::from_millis(200);
     config.products_per_connection = 8;
     config.redundancy = Redundancy::Standby;
     let books = Arc::new(Books::start(config).unwrap());
@@ -721,7 +722,7 @@ async fn calls_from_many_threads_at_once_never_stand_still() {
 async fn no_reader_takes_stale_for_fresh_whatever_goes_wrong() {
     let server = serve(exchange(30)).await;
     let mut config = config(names(30));
-    config.feed.session.backoff_max = Duration::from_millis(500);
+    config.policy.backoff_max = Duration::from_millis(500);
     let books = Arc::new(connect(config, &Memory::new(&server)).await);
     soon(books.synced()).await.unwrap();
     server.set_faults(FaultPlan::new(

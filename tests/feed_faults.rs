@@ -21,7 +21,7 @@ async fn survive(resync: Resync, rates: FaultRates, seed: u64, losses_wanted: us
     let exchange = busy_exchange(seed);
     let server = start(ServerConfig { exchange, ..ServerConfig::default() }).await;
     let mut config = config(server.url());
-    config.session.resync = resync;
+    config.policy.resync = resync;
     let mut feed = Feed::new(config).unwrap();
     feed.synced().await.unwrap();
     server.set_faults(FaultPlan::new(seed, rates));

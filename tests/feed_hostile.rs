@@ -110,7 +110,7 @@ async fn a_message_in_endless_pieces_ends_at_the_same_limit() {
     });
     let mut config = config(url);
     config.max_message_bytes = 1 << 20;
-    config.session.idle_timeout = PATIENCE;
+    config.policy.idle_timeout = PATIENCE;
     let reason = first_disconnect(config).await;
     assert!(
         matches!(reason, Disconnect::MessageTooLarge { size, limit: 0x10_0000 }
@@ -177,8 +177,8 @@ async fn a_venue_that_pings_and_never_reads_cannot_hold_the_feed_up() {
         Ok(())
     });
     let mut config = config(url);
-    config.session.idle_timeout = Duration::from_secs(5);
-    config.session.snapshot_timeout = PATIENCE;
+    config.policy.idle_timeout = Duration::from_secs(5);
+    config.policy.snapshot_timeout = PATIENCE;
     let mut feed = Feed::new(config).unwrap();
     let reason = loop {
         if let SessionEvent::Disconnected { reason } = next(&mut feed).await {

@@ -84,10 +84,10 @@ fn exchange(seed: u64) -> ExchangeConfig {
 fn bot_config(seed: u64) -> FeedConfig {
     let mut config = FeedConfig::new(PRODUCTS.map(product));
     config.url = NOWHERE.to_owned();
-    config.session.seed = seed + 1;
-    config.session.idle_timeout = 2 * SECOND;
-    config.session.connect_timeout = 3 * SECOND;
-    config.session.backoff_max = 3 * SECOND;
+    config.seed = Some(seed + 1);
+    config.policy.idle_timeout = 2 * SECOND;
+    config.policy.connect_timeout = 3 * SECOND;
+    config.policy.backoff_max = 3 * SECOND;
     config
 }
 
@@ -121,7 +121,7 @@ async fn trade(run: Arc<Run>, shared: Arc<Mutex<Shared>>) -> turmoil::Result {
         }
     }
     // The longest wait before a dial, the dial, and the snapshots.
-    let config = bot_config(run.seed).session;
+    let config = bot_config(run.seed).policy;
     let bound = config.backoff_max + config.connect_timeout + config.snapshot_timeout;
     tokio::time::timeout(bound, feed.synced()).await.expect("the feed heals in time")?;
     let server = shared.lock().unwrap().server.clone().expect("the venue is there");
@@ -166,7 +166,7 @@ impl Run {
                 quiet_since = is_quiet.then(|| quiet_since.unwrap_or_else(|| sim.elapsed()));
             }
             // What was under way when the network stopped may still come; then it is silence.
-            let limit = bot_config(seed).session.idle_timeout + LATENCY_MAX + 2 * TICK;
+            let limit = bot_config(seed).policy.idle_timeout + LATENCY_MAX + 2 * TICK;
             if quiet_since.is_some_and(|since| sim.elapsed() > since + limit) {
                 let shared = shared.lock().unwrap();
                 let is_stale = shared.readers.iter().any(|reader| reader.load().is_some());

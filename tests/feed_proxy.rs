@@ -85,7 +85,7 @@ async fn a_proxy_that_refuses_is_told_of_and_never_gone_around() {
 async fn a_proxy_that_is_not_there_or_silent_is_bounded_by_the_same_deadline() {
     let silent = TestProxy::start(Kind::Silent, false).await;
     let mut config = config("ws://127.0.0.1:9/".to_owned());
-    config.session.connect_timeout = Duration::from_millis(200);
+    config.policy.connect_timeout = Duration::from_millis(200);
     config.proxy = Proxy::Url(format!("http://{}", silent.address));
     let mut feed = Feed::new(config).unwrap();
     let reason = first_disconnect(&mut feed).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use level2::BboReader;
 use level2::feed::{Dial, Dialing, Feed, FeedConfig};
-use level2::session::{Cause, Disconnect, SessionConfig, SessionEvent};
+use level2::session::{Cause, Disconnect, Policy, SessionEvent};
 use level2::sim::{Form, ProductSpec, RawFrame, Script, Server, ServerConfig, Step, Writes};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
@@ -38,7 +38,7 @@ async fn exchange(scripts: impl IntoIterator<Item = Vec<Step>>) -> Arc<Server> {
 fn usual() -> FeedConfig {
     let mut config = FeedConfig::new(PRODUCTS.map(product));
     config.url = NOWHERE.to_owned();
-    config.session.seed = 7;
+    config.seed = Some(7);
     config
 }
 
@@ -53,7 +53,7 @@ impl Dial for DeadDial {
 
 /// Where the network can stop, and the first thing that the feed says of it.
 fn stages() -> [(Vec<Step>, Disconnect); 7] {
-    let SessionConfig { connect_timeout, idle_timeout, .. } = usual().session;
+    let Policy { connect_timeout, idle_timeout, .. } = usual().policy;
     let (late, idle) = (Disconnect::TimedOut(connect_timeout), Disconnect::Idle(idle_timeout));
     let half = RawFrame::text("{}").encode()[..3].to_vec();
     [
@@ -160,7 +160,7 @@ async fn a_sound_venue_never_has_a_reason_to_hang_up() {
 /// A network that stands still for less than the idle timeout and then brings all that it held.
 #[tokio::test(start_paused = true)]
 async fn a_network_that_stands_for_a_while_loses_nothing() {
-    let pause = Step::Pause(usual().session.idle_timeout - 10 * MILLISECOND);
+    let pause = Step::Pause(usual().policy.idle_timeout - 10 * MILLISECOND);
     let halves = RawFrame::fragments(r#"{"type":"error","message":"split"}"#, 2);
     let [first, second] = [0, 1].map(|index| Step::Frame(halves[index].clone()));
     let ping = Step::Frame(RawFrame::ping(*b"in between"));
@@ -205,7 +205,7 @@ async fn a_frame_that_drips_is_silence() {
             break reason;
         }
     };
-    assert_eq!(reason, Disconnect::Idle(usual().session.idle_timeout));
+    assert_eq!(reason, Disconnect::Idle(usual().policy.idle_timeout));
     timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
     assert_books_become_equal(&mut feed, &server).await;
 }
@@ -217,7 +217,7 @@ async fn a_feed_that_was_not_looked_at_shows_nothing_old() {
     let server = exchange([]).await;
     let mut feed = feed(&server, usual());
     timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
-    tokio::time::sleep(usual().session.idle_timeout + MILLISECOND).await;
+    tokio::time::sleep(usual().policy.idle_timeout + MILLISECOND).await;
     let event = next(&mut feed).await;
     assert!(matches!(event, SessionEvent::Lost { cause: Cause::Idle, .. }), "{event:?}");
     assert_withdrawn(&feed, "after a long time without a look");
@@ -238,7 +238,7 @@ async fn a_stream_in_any_pieces_makes_the_same_books() {
         let server = start(ServerConfig { exchange, scripts, ..Default::default() }).await;
         let server = Arc::new(server);
         let mut config = usual();
-        config.session.products.truncate(1);
+        config.products.truncate(1);
         let mut feed = feed(&server, config);
         let mut updates = 0;
         while updates < 20 {
@@ -364,9 +364,9 @@ async fn futures_dropped_at_any_await_lose_nothing() {
     let faults = config_server.scripts.len() as u64;
     let server = Arc::new(start(config_server).await);
     let mut config = usual();
-    config.session.idle_timeout = SECOND;
-    config.session.connect_timeout = SECOND;
-    config.session.backoff_max = 100 * MILLISECOND;
+    config.policy.idle_timeout = SECOND;
+    config.policy.connect_timeout = SECOND;
+    config.policy.backoff_max = 100 * MILLISECOND;
     let mut feed = feed(&server, config);
     let (mut turns, mut dropped, mut disconnects) = (0u32, 0, 0);
     while dropped < 3_000 || disconnects < faults || !feed.session().is_synced() {

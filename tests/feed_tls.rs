@@ -158,7 +158,7 @@ async fn a_server_that_stops_in_the_middle_of_tls_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("wss://localhost:{}/", listener.local_addr().unwrap().port());
     let mut config = config(url);
-    config.session.connect_timeout = Duration::from_millis(200);
+    config.policy.connect_timeout = Duration::from_millis(200);
     let mut feed = Feed::new(config).unwrap();
     let reason = disconnects(&mut feed, 1).await.swap_remove(0);
     assert_eq!(reason, Disconnect::TimedOut(Duration::from_millis(200)));

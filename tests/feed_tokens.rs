@@ -74,7 +74,7 @@ async fn every_request_of_many_subscriptions_carries_a_token_that_is_taken() {
         let rules = TokenRules::new().accept(KEY_NAME, public_key(&key)).required(true);
         let venue = Venue::start(rules, 0).await;
         let mut config = venue.config(&key);
-        config.session.resync = resync;
+        config.policy.resync = resync;
         let mut feed = Feed::new(config).unwrap();
         for _ in 0..5 {
             tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
@@ -126,7 +126,7 @@ async fn where_a_token_is_needed_and_refused_the_feed_says_so_and_does_not_hamme
     for retry_without_token in [true, false] {
         let venue = Venue::start(TokenRules::new().required(true), 0).await;
         let mut config = venue.config(&key);
-        config.session.retry_without_token = retry_without_token;
+        config.policy.retry_without_token = retry_without_token;
         let mut feed = Feed::new(config).unwrap();
         let failure = next_failure(&mut feed).await;
         assert!(failure.had_token);

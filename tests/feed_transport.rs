@@ -33,8 +33,8 @@ async fn a_snapshot_of_45_000_levels_and_5_mb_passes() {
     };
     let server = start(ServerConfig { exchange, ..ServerConfig::default() }).await;
     let mut config = config(server.url());
-    config.session.products = vec![product("BTC-USD")];
-    config.session.idle_timeout = Duration::from_secs(10);
+    config.products = vec![product("BTC-USD")];
+    config.policy.idle_timeout = Duration::from_secs(10);
     let mut feed = Feed::new(config).unwrap();
     tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
     let book = feed.session().book("BTC-USD").unwrap();
@@ -75,7 +75,7 @@ async fn a_server_that_never_answers_the_handshake_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let mut config = config(url);
-    config.session.connect_timeout = Duration::from_millis(200);
+    config.policy.connect_timeout = Duration::from_millis(200);
     let mut feed = Feed::new(config).unwrap();
     let reason = first_disconnect(&mut feed).await;
     assert_eq!(reason, Disconnect::TimedOut(Duration::from_millis(200)));
@@ -93,7 +93,7 @@ async fn dials_that_fail_say_how_far_they_came_and_may_be_limited() {
         (garbage, DialStage::Handshake, "HTTP"),
     ] {
         let mut config = config(url);
-        config.session.max_failed_dials = std::num::NonZeroU32::new(2);
+        config.policy.max_failed_dials = std::num::NonZeroU32::new(2);
         let mut feed = Feed::new(config).unwrap();
         let error = loop {
             match tokio::time::timeout(PATIENCE, feed.next()).await.unwrap() {

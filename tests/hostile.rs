@@ -227,7 +227,7 @@ impl Venue {
         let now = Instant::now();
         let products = ["BTC-USD", "ETH-USD"].map(|name| name.parse().unwrap());
         let mut config = SessionConfig::new(products);
-        config.resync = Resync::Resubscribe;
+        config.policy.resync = Resync::Resubscribe;
         change(&mut config);
         let mut venue = Self { session: Session::new(config, now), now, sequence: 0 };
         venue.events();
@@ -296,7 +296,7 @@ fn a_snapshot_beyond_the_cap_is_refused_with_its_error_and_leaves_nothing_behind
     const BYTES_PER_LEVEL: i64 = 100;
 
     let mut venue = Venue::new(|_| {});
-    let max_levels = venue.session.config().max_levels_per_side;
+    let max_levels = venue.session.config().policy.max_levels_per_side;
     let count = max_levels + EXCESS;
     let levels: Vec<String> = (1..=count).map(|price| level(&price.to_string(), "1")).collect();
     let levels = levels.join(",");
@@ -326,7 +326,7 @@ fn a_snapshot_beyond_the_cap_is_refused_with_its_error_and_leaves_nothing_behind
 /// Levels that come one by one end at the same cap.
 #[test]
 fn a_book_that_grows_for_ever_ends_at_the_cap() {
-    let mut venue = Venue::new(|config| config.max_levels_per_side = 1_000);
+    let mut venue = Venue::new(|config| config.policy.max_levels_per_side = 1_000);
     for price in 0..1_100 {
         venue.send("update", "BTC-USD", &level(&format!("1.{price:04}"), "1"));
         if venue.status("BTC-USD") != Status::Live {

@@ -65,23 +65,23 @@ fn set(config: &mut SessionConfig, setting: &str) -> Outcome {
             config.aliases.push((product(requested)?, product(canonical)?));
         }
         "authenticate" => config.authenticate = parse(value, "true or false")?,
-        "max_failed_dials" => config.max_failed_dials = Some(parse(value, "a number")?),
-        "max_levels_per_side" => config.max_levels_per_side = parse(value, "a number")?,
+        "max_failed_dials" => config.policy.max_failed_dials = Some(parse(value, "a number")?),
+        "max_levels_per_side" => config.policy.max_levels_per_side = parse(value, "a number")?,
         "max_products" => config.max_products = parse(value, "a number")?,
-        "max_rejections" => config.max_rejections = Some(parse(value, "a number")?),
+        "max_rejections" => config.policy.max_rejections = Some(parse(value, "a number")?),
         "products" => config.products = products(value)?,
-        "quiet_limit" => config.quiet_limit = Some(duration(value)?),
+        "quiet_limit" => config.policy.quiet_limit = Some(duration(value)?),
         "resync" => {
-            config.resync = match value {
+            config.policy.resync = match value {
                 "passive" => Resync::Passive,
                 "reconnect" => Resync::Reconnect,
                 "resubscribe" => Resync::Resubscribe,
                 _ => return mismatch("passive, reconnect or resubscribe", value),
             }
         }
-        "retry_without_token" => config.retry_without_token = parse(value, "true or false")?,
+        "retry_without_token" => config.policy.retry_without_token = parse(value, "true or false")?,
         "sequence_scope" => {
-            config.sequence_scope = match value {
+            config.policy.sequence_scope = match value {
                 "connection" => SequenceScope::Connection,
                 "product" => SequenceScope::Product,
                 _ => return mismatch("connection or product", value),

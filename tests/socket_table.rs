@@ -128,8 +128,8 @@ async fn server(script: Vec<Step>, has_tls: bool) -> Server {
 fn config_of(server: &Server) -> FeedConfig {
     let mut config = config(server.url());
     config.roots = Roots::Custom(vec![AUTHORITY.0.clone()]);
-    config.session.connect_timeout = Duration::from_secs(2);
-    config.session.max_retry_after = Duration::from_millis(20);
+    config.policy.connect_timeout = Duration::from_secs(2);
+    config.policy.max_retry_after = Duration::from_millis(20);
     config.max_message_bytes = 1 << 20;
     config
 }
@@ -141,7 +141,7 @@ async fn check(script: Vec<Step>, expected: Expected) {
         let mut config = config_of(&server);
         if !matches!(expected, Is(Disconnect::Idle(_))) {
             // A machine with much to do may take long over what is not silence.
-            config.session.idle_timeout = PATIENCE;
+            config.policy.idle_timeout = PATIENCE;
         }
         let mut feed = Feed::new(config).unwrap();
         let wants_live = script.contains(&Step::Serve(LIVE));
@@ -395,7 +395,7 @@ async fn silence_within_a_dial_ends_it_at_its_deadline() {
     ] {
         let server = server(script.clone(), has_tls).await;
         let mut config = config_of(&server);
-        config.session.connect_timeout = Duration::from_millis(300);
+        config.policy.connect_timeout = Duration::from_millis(300);
         let mut feed = Feed::new(config).unwrap();
         let reason = first_disconnect(&mut feed, &server, false).await;
         assert_eq!(reason, Disconnect::TimedOut(Duration::from_millis(300)), "{script:?}");
@@ -419,7 +419,7 @@ async fn the_form_of_frames_changes_nothing() {
         for has_tls in [false, true] {
             let server = server(script.clone(), has_tls).await;
             let mut config = config_of(&server);
-            config.session.idle_timeout = PATIENCE;
+            config.policy.idle_timeout = PATIENCE;
             let mut feed = Feed::new(config).unwrap();
             while feed.session().stats().frames < 3 * LIVE {
                 let event = next(&mut feed).await;

@@ -57,10 +57,10 @@ impl Pair {
         let start = Instant::now();
         let products = ["BTC-USD", "ETH-USD"].map(|name| name.parse().unwrap());
         let mut config = SessionConfig::new(products);
-        config.resync = resync;
+        config.policy.resync = resync;
         config.authenticate = true;
         // Gaps this frequent would else be answered ever more seldom.
-        config.healthy_after = Duration::from_secs(1);
+        config.policy.healthy_after = Duration::from_secs(1);
         Self {
             session: Session::new(config, start),
             exchange: exchange(key),

@@ -53,14 +53,14 @@ impl World {
     fn new(picks: &mut Picks<'_>) -> Self {
         let products = PRODUCTS.iter().take(picks.below(5)).map(|name| id(name));
         let mut config = SessionConfig::new(products);
-        config.resync = picks.of(&[Resync::Reconnect, Resync::Resubscribe, Resync::Passive]);
+        config.policy.resync = picks.of(&[Resync::Reconnect, Resync::Resubscribe, Resync::Passive]);
         config.authenticate = picks.one_in(4);
         config.adopt_products = picks.one_in(4);
         config.max_products = picks.of(&[1_000, 1_000, 3]);
-        config.max_levels_per_side = picks.of(&[500_000, 500_000, 2]);
-        config.max_failed_dials = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
-        config.max_rejections = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
-        config.quiet_limit = picks.one_in(4).then_some(Duration::from_secs(7));
+        config.policy.max_levels_per_side = picks.of(&[500_000, 500_000, 2]);
+        config.policy.max_failed_dials = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
+        config.policy.max_rejections = NonZeroU32::new(u32::from(picks.byte() % 8 / 6 * 3));
+        config.policy.quiet_limit = picks.one_in(4).then_some(Duration::from_secs(7));
         config.seed = picks.byte().into();
         let now = Instant::now();
         let mut world = Self {

@@ -106,7 +106,7 @@ impl Shadow {
             match product.book() {
                 Ok(_) => self.check_live(&product),
                 Err(not_live) => {
-                    assert_ne!(not_live, NotLive::Unknown);
+                    assert!(!matches!(not_live, NotLive::Unknown(_)), "{not_live}");
                     let name = product.name();
                     assert_eq!(product.bbo().load(), None, "{name} has no book: {not_live}");
                 }

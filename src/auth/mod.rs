@@ -29,6 +29,7 @@ mod secret;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
@@ -77,9 +78,11 @@ const MAX_KEY_NAME_BYTES: usize = 512;
 /// assert!(matches!(refused, AuthError::Secret { .. }));
 /// assert!(refused.to_string().starts_with("the secret is neither PEM nor base64: expected PEM"));
 /// ```
+#[derive(Clone)]
 pub struct Credentials {
     key_name: String,
-    key: SigningKey,
+    /// Shared by all clones, and wiped with the last.
+    key: Arc<SigningKey>,
     clock_skew: Duration,
 }
 
@@ -92,7 +95,7 @@ impl Credentials {
     pub fn new(key_name: &str, secret: &str) -> Result<Self, AuthError> {
         let key_name = checked_key_name(key_name)?.to_owned();
         let key = SigningKey::parse(secret)?;
-        let credentials = Self { key_name, key, clock_skew: DEFAULT_CLOCK_SKEW };
+        let credentials = Self { key_name, key: Arc::new(key), clock_skew: DEFAULT_CLOCK_SKEW };
         // A key that cannot sign is found out here, before there is a connection.
         credentials.token(UNIX_EPOCH, [0; NONCE_LEN])?;
         Ok(credentials)

@@ -12,12 +12,14 @@ use super::*;
 
 const KEY_NAME: &str = "organizations/one/apiKeys/two";
 
-// A copy, a comparison or a serialised form of a secret would be one more place to lose it in.
-assert_not_impl_any!(Credentials: Clone, PartialEq, Eq, std::hash::Hash, serde::Serialize);
+// A copy, a comparison or a serialised form of a secret would be one more place to lose it in. A
+// clone of credentials shares the memory of the one key.
+assert_not_impl_any!(Credentials: PartialEq, Eq, std::hash::Hash, serde::Serialize);
+assert_not_impl_any!(SigningKey: Clone);
 assert_not_impl_any!(Credentials: fmt::Display, AsRef<str>, AsRef<[u8]>, Default);
 assert_not_impl_any!(Token: Clone, PartialEq, Eq, std::hash::Hash, serde::Serialize);
 assert_not_impl_any!(Token: fmt::Display);
-assert_impl_all!(Credentials: Send, Sync, fmt::Debug);
+assert_impl_all!(Credentials: Clone, Send, Sync, fmt::Debug);
 assert_impl_all!(Token: Send, Sync, fmt::Debug);
 
 fn pem(label: &str, der: &[u8]) -> String {

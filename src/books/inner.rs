@@ -77,19 +77,21 @@ impl Inner {
     ) -> Result<Arc<Self>, StartError> {
         let line_count = config.redundancy.line_count();
         let max_shards = config.max_connections / line_count;
-        let mut connector = Connector::new(config.feed).map_err(StartError::Config)?;
-        let products = std::mem::take(&mut connector.session.products);
+        let (products_per_connection, max_connections) =
+            (config.products_per_connection, config.max_connections);
+        let products = config.products.clone();
+        let connector = Connector::new(config.into_feed_config()).map_err(StartError::Config)?;
         let inner = Arc::new(Self {
             hub: Arc::default(),
             runtime,
             connector,
             dialer,
             line_count,
-            max_connections: config.max_connections,
+            max_connections,
             epoch: now(),
             routes: RwLock::default(),
             control: Mutex::new(Control {
-                placement: Placement::new(config.products_per_connection, max_shards),
+                placement: Placement::new(products_per_connection, max_shards),
                 shards: BTreeMap::new(),
                 tasks: JoinSet::new(),
                 retired: Stats::default(),

@@ -120,9 +120,6 @@ impl Line {
     ) -> Self {
         // The shard bounds them; here a product must never be left out.
         config.max_products = usize::MAX;
-        config.products = Vec::new();
-        // What nobody asked for is nowhere to be read.
-        config.adopt_products = false;
         let line_number = number * 2 + place as u64;
         config.first_connection = line_number * CONNECTIONS_PER_LINE;
         // Two lines must not wait in step.

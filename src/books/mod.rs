@@ -54,12 +54,12 @@ pub use self::consumer::EventStream;
 pub use self::event::{
     Change, DEFAULT_CAPACITY, Delivery, Event, EventConfig, Interest, MAX_TOP_LEVELS,
 };
-use self::inner::Inner;
+use self::inner::{Inner, Route};
 pub use self::slot::BboWatch;
 use crate::bbo::Bbo;
 use crate::book::{Book, Level};
 use crate::feed::{ConfigError, Connector, Dial, now};
-use crate::session::{NotLive, ProductStats, Stats, Status};
+use crate::session::{NotLive, ProductStats, Stats, Status, UnknownProduct};
 use crate::wire::ProductId;
 
 /// How long the connections of closed books may take to say goodbye before they are dropped.
@@ -153,7 +153,7 @@ impl Books {
     ///
     /// # Errors
     /// [`Closed`] when the books were closed, or a connection has given up
-    /// ([`SessionConfig::max_failed_dials`](crate::session::SessionConfig::max_failed_dials)).
+    /// ([`Policy::max_failed_dials`](crate::session::Policy::max_failed_dials)).
     ///
     /// # Cancel safety
     /// Cancel safe.
@@ -263,7 +263,7 @@ impl Books {
         product: &str,
         look: impl FnOnce(&Book, &Bbo) -> R,
     ) -> Result<R, NotLive> {
-        let route = self.inner.find(product).ok_or(NotLive::Unknown)?;
+        let route = self.inner.find(product).ok_or_else(|| UnknownProduct::new(product))?;
         let mut not_live = None;
         for place in route.slot.reading_order() {
             let line = route.shard.lines[place].line.queued();
@@ -275,11 +275,14 @@ impl Books {
                     }
                 }
                 // On its way from one connection to another.
-                Err(NotLive::Unknown) => {}
+                Err(NotLive::Unknown(_)) => {}
                 Err(error) => not_live = not_live.or(Some(error)),
             }
         }
-        Err(not_live.unwrap_or(NotLive::Syncing { since: route.slot.since }))
+        Err(not_live.unwrap_or_else(|| NotLive::Syncing {
+            product: route.slot.name.clone(),
+            since: route.slot.since,
+        }))
     }
 
     /// Copies the best `count` levels of each side.
@@ -305,7 +308,8 @@ impl Books {
     /// # Panics
     /// From within a closure of [`Books::read`].
     pub fn age(&self, product: &str) -> Result<Age, NotLive> {
-        let status = self.status(product).ok_or(NotLive::Unknown)?;
+        let route = self.inner.find(product).ok_or_else(|| UnknownProduct::new(product))?;
+        let (status, product) = (self.status_of(&route), route.slot.name.clone());
         match (status.status, status.last_frame, status.last_change) {
             (Status::Live, Some(last_frame), Some(last_change)) => {
                 let now = now();
@@ -314,8 +318,8 @@ impl Books {
                     book: now.saturating_duration_since(last_change),
                 })
             }
-            (Status::Lost(cause), ..) => Err(NotLive::Lost { cause, since: status.since }),
-            _ => Err(NotLive::Syncing { since: status.since }),
+            (Status::Lost(cause), ..) => Err(NotLive::Lost { product, cause, since: status.since }),
+            _ => Err(NotLive::Syncing { product, since: status.since }),
         }
     }
 
@@ -325,15 +329,18 @@ impl Books {
     /// From within a closure of [`Books::read`].
     #[must_use]
     pub fn status(&self, product: &str) -> Option<ProductStatus> {
-        let route = self.inner.find(product)?;
+        Some(self.status_of(&self.inner.find(product)?))
+    }
+
+    fn status_of(&self, route: &Route) -> ProductStatus {
         let place = route.slot.reading_order().find(|place| route.slot.load_line(*place).is_some());
         let line = &route.shard.lines[place.unwrap_or_else(|| route.slot.preferred())].line;
         let line = line.queued();
         let session = line.session();
         let Some(product) = session.product(route.slot.name.as_str()) else {
-            return Some(ProductStatus::on_its_way(&route.slot.name, route.slot.since));
+            return ProductStatus::on_its_way(&route.slot.name, route.slot.since);
         };
-        Some(ProductStatus {
+        ProductStatus {
             status: product.status(),
             since: product.since(),
             canonical_name: product.canonical_name().clone(),
@@ -341,7 +348,7 @@ impl Books {
             last_frame: session.last_frame(),
             last_change: product.last_change(),
             stats: *product.stats(),
-        })
+        }
     }
 
     /// Returns the counters and how many of everything there are.

@@ -165,9 +165,9 @@ impl World {
             ..ExchangeConfig::default()
         });
         let mut config = SessionConfig::new([]);
-        config.resync = resync;
+        config.policy.resync = resync;
         config.seed = seed + 1;
-        config.backoff_max = Duration::from_secs(2);
+        config.policy.backoff_max = Duration::from_secs(2);
         let hub: Arc<Hub> = Arc::default();
         let mut tracks: Vec<Track> = (0..line_count)
             .map(|place| Track {

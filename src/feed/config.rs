@@ -13,7 +13,7 @@ use super::verifier::Verifier;
 #[cfg(feature = "auth")]
 use crate::auth::Credentials;
 use crate::rate_limiter::RateLimiter;
-use crate::session::SessionConfig;
+use crate::session::{DEFAULT_MAX_PRODUCTS, Policy};
 use crate::wire::ProductId;
 
 /// Where the venue serves market data.
@@ -32,38 +32,57 @@ pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 32 << 20;
 /// config.max_message_bytes = 16 << 20;
 /// # Ok::<(), level2::wire::ProductIdError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct FeedConfig {
     /// The address to dial, `wss://` or `ws://`. The default is [`COINBASE_URL`].
     pub url: String,
 
-    /// What the connection is for, and how faults are answered. A seed of 0 is replaced by a
-    /// random one.
-    pub session: SessionConfig,
+    /// The products to keep books of. More can be added and removed later.
+    pub products: Vec<ProductId>,
 
-    /// The largest message, and the largest WebSocket frame, that is taken. A larger one ends the
-    /// connection ([`Disconnect::MessageTooLarge`](crate::session::Disconnect::MessageTooLarge)).
-    /// An open connection keeps a buffer as large as the largest message that came on it, or twice
-    /// that. The default is 32 MiB.
+    /// Products that the venue answers under another name: the name requested, then the venue's.
+    /// `X-USDC` answered as `X-USD` is learnt without this.
+    pub aliases: Vec<(ProductId, ProductId)>,
+
+    /// How faults are found and healed.
+    pub policy: Policy,
+
+    /// The most products that the feed may hold. The default is [`DEFAULT_MAX_PRODUCTS`].
+    pub max_products: usize,
+
+    /// The largest message, and the largest WebSocket frame, that is accepted. A larger one ends
+    /// the connection
+    /// ([`Disconnect::MessageTooLarge`](crate::session::Disconnect::MessageTooLarge)). An open
+    /// connection keeps a buffer as large as the largest message that came on it, or twice that.
+    /// The default is [`DEFAULT_MAX_MESSAGE_BYTES`].
     pub max_message_bytes: usize,
 
-    /// Keeps this and others within the venue's limits together. The default, `None`, is the one
-    /// that [all of this process share](RateLimiter::of_process), and for addresses of this machine none.
+    /// Keeps this feed and others within the venue's limits together. The default, `None`, is the
+    /// limiter that [the whole process shares](RateLimiter::of_process), and none for addresses of
+    /// this machine. Not part of a settings file.
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub rate_limiter: Option<Arc<RateLimiter>>,
 
-    /// Whom to trust for `wss://`.
+    /// The certificate authorities to trust for `wss://`.
     pub roots: Roots,
 
     /// The proxy to go through. The default is what the environment says.
     pub proxy: Proxy,
 
-    /// Whether `ws://` may be dialled at other hosts than this one. The default is `false`:
-    /// prices that anyone on the way can change are no prices.
+    /// Whether `ws://` may be dialled at hosts other than this machine. The default is `false`:
+    /// anyone on the way could change the prices.
     pub allow_plaintext: bool,
 
-    /// A key to sign requests with. The default is none: market data needs none.
+    /// The seed of the random part of the waits before dials. The default, `None`, draws one.
+    pub seed: Option<u64>,
+
+    /// The key to sign requests with. The default is none: market data needs none. Not part of a
+    /// settings file.
     #[cfg(feature = "auth")]
+    #[cfg_attr(feature = "serde", serde(skip))]
     pub credentials: Option<Credentials>,
 }
 
@@ -73,15 +92,26 @@ impl FeedConfig {
     pub fn new(products: impl IntoIterator<Item = ProductId>) -> Self {
         Self {
             url: COINBASE_URL.to_owned(),
-            session: SessionConfig::new(products),
+            products: products.into_iter().collect(),
+            aliases: Vec::new(),
+            policy: Policy::default(),
+            max_products: DEFAULT_MAX_PRODUCTS,
             max_message_bytes: DEFAULT_MAX_MESSAGE_BYTES,
             rate_limiter: None,
             roots: Roots::Platform,
             proxy: Proxy::Environment,
             allow_plaintext: false,
+            seed: None,
             #[cfg(feature = "auth")]
             credentials: None,
         }
+    }
+}
+
+impl Default for FeedConfig {
+    /// Returns the default settings without products.
+    fn default() -> Self {
+        Self::new([])
     }
 }
 
@@ -89,6 +119,8 @@ impl FeedConfig {
 ///
 /// There is no way to take a certificate unchecked.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Roots {
     /// Those bundled with this library, as the major browsers trust them.
@@ -100,6 +132,7 @@ pub enum Roots {
     /// Those of the operating system alone. That it has none is an error.
     PlatformOnly,
     /// These alone, as rustls 0.23 holds them.
+    #[cfg_attr(feature = "serde", serde(skip))]
     Store(Arc<RootCertStore>),
 }
 

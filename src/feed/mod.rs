@@ -3,7 +3,7 @@
 //! The feed carries out what the session decides and reports what happened; it decides nothing
 //! itself. There is no task and no queue between socket and book: frames are read when
 //! [`Feed::next`] is awaited, and back-pressure is TCP's. Whoever stops awaiting it stops the
-//! books: after [`SessionConfig::idle_timeout`](crate::session::SessionConfig::idle_timeout)
+//! books: after [`Policy::idle_timeout`](crate::session::Policy::idle_timeout)
 //! without a look the next look finds them lost. [`Books`](crate::books::Books) are driven in the
 //! background instead, and hold more products than one connection should.
 //!
@@ -31,7 +31,7 @@
 //! elsewhere is not followed. [`Roots`] says which authorities count. A [`Proxy`] is gone through
 //! where the environment or a setting names one; TLS is spoken with the venue behind it. A name is
 //! looked up anew at every dial, each of its addresses is tried, and one deadline
-//! ([`connect_timeout`](crate::session::SessionConfig::connect_timeout)) covers all of it.
+//! ([`connect_timeout`](crate::session::Policy::connect_timeout)) covers all of it.
 //!
 //! # Logs
 //!
@@ -270,13 +270,12 @@ impl Connector {
     pub(crate) fn new(mut config: FeedConfig) -> Result<Self, ConfigError> {
         let target = Target::new(&config)?;
         let link = LinkConfig::take(&mut config, target);
-        let mut session = config.session;
-        if session.seed == 0 {
-            session.seed = random_seed();
-        }
-        if cfg!(feature = "auth") {
-            session.authenticate = link.has_credentials();
-        }
+        let mut session = SessionConfig::new(config.products);
+        session.aliases = config.aliases;
+        session.policy = config.policy;
+        session.max_products = config.max_products;
+        session.authenticate = link.has_credentials();
+        session.seed = config.seed.unwrap_or_else(random_seed);
         Ok(Self { session, link })
     }
 

@@ -21,8 +21,11 @@ use crate::session::DialStage;
 
 /// Whether to go through a proxy.
 ///
-/// Its `Debug` shows no address, because that may hold a password.
+/// Its `Debug` shows no address, because that may hold a password. Where it is serialised, user
+/// and password are left out.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Proxy {
     /// As the environment says: `HTTPS_PROXY`, or else `ALL_PROXY`, unless `NO_PROXY` names the
@@ -33,7 +36,15 @@ pub enum Proxy {
     None,
     /// This one: `http://host:port` for `CONNECT`, or `socks5://host:port`; with `user:password@`
     /// before the host where the proxy asks for it.
-    Url(String),
+    Url(#[cfg_attr(feature = "serde", serde(serialize_with = "without_password"))] String),
+}
+
+/// Writes the address of a proxy without the part before `@`.
+#[cfg(feature = "serde")]
+fn without_password<S: serde::Serializer>(url: &str, to: S) -> Result<S::Ok, S::Error> {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let address = rest.rsplit_once('@').map_or(rest, |(_, address)| address);
+    to.collect_str(&format_args!("{scheme}://{address}"))
 }
 
 impl fmt::Debug for Proxy {

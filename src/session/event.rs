@@ -79,7 +79,7 @@ pub enum SessionEvent {
         sequence: u64,
     },
     /// The venue has turned this client away as often in a row as may be
-    /// ([`max_rejections`](super::SessionConfig::max_rejections)), and no more dials are made.
+    /// ([`max_rejections`](super::Policy::max_rejections)), and no more dials are made.
     Rejected {
         /// How often.
         times: u32,
@@ -386,11 +386,13 @@ impl fmt::Display for DialStage {
 }
 
 /// Why there is no book to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotLive {
     /// The book was withdrawn and is being healed.
     Lost {
+        /// The product.
+        product: ProductId,
         /// Why.
         cause: Cause,
         /// Since when.
@@ -398,25 +400,56 @@ pub enum NotLive {
     },
     /// No snapshot has come yet.
     Syncing {
+        /// The product.
+        product: ProductId,
         /// Since when it is awaited.
         since: Instant,
     },
-    /// The session holds no such product.
-    Unknown,
+    /// There is no such product.
+    Unknown(UnknownProduct),
 }
 
 impl fmt::Display for NotLive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost { cause, .. } => {
-                write!(f, "expected a live book, but it was lost ({cause})")
+            Self::Lost { product, cause, .. } => {
+                write!(f, "{product} has no live book: it was lost ({cause})")
             }
-            Self::Syncing { .. } => {
-                f.write_str("expected a live book, but its snapshot is awaited")
+            Self::Syncing { product, .. } => {
+                write!(f, "{product} has no live book yet: its snapshot is awaited")
             }
-            Self::Unknown => f.write_str("expected a product that was subscribed to"),
+            Self::Unknown(unknown) => unknown.fmt(f),
         }
     }
 }
 
 impl std::error::Error for NotLive {}
+
+impl From<UnknownProduct> for NotLive {
+    fn from(unknown: UnknownProduct) -> Self {
+        Self::Unknown(unknown)
+    }
+}
+
+/// A product that is not subscribed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownProduct {
+    /// The name that was looked up.
+    pub product: Box<str>,
+}
+
+impl UnknownProduct {
+    /// Returns the error for this name.
+    pub(crate) fn new(product: &str) -> Self {
+        Self { product: product.into() }
+    }
+}
+
+impl fmt::Display for UnknownProduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not subscribed to: subscribe to it first", self.product)
+    }
+}
+
+impl std::error::Error for UnknownProduct {}

@@ -5,9 +5,9 @@ use std::time::Instant;
 use smallvec::SmallVec;
 
 use super::changes::ChangeLog;
-use super::config::{Resync, SequenceScope};
 use super::event::{Cause, SessionEvent, Status};
 use super::machine::Machine;
+use super::policy::{Resync, SequenceScope};
 use super::stats::Stats;
 use super::subscription::{FrameOrigin, Stage, Subscription};
 use crate::book::{Applied, Book, BookError, PackedLevel, Snapshot};
@@ -96,7 +96,7 @@ impl Machine {
     #[inline]
     fn arrival_of(&mut self, sequence: Option<u64>) -> Arrival {
         match sequence {
-            Some(sequence) if self.config.sequence_scope == SequenceScope::Connection => {
+            Some(sequence) if self.config.policy.sequence_scope == SequenceScope::Connection => {
                 self.tracker.observe(sequence)
             }
             _ => Arrival::InOrder,
@@ -176,7 +176,7 @@ impl Machine {
         #[cfg(level2_sabotage)]
         self.sabotage_product(index, update);
         let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
-        let (log, max_levels) = (&mut self.changes, self.config.max_levels_per_side);
+        let (log, max_levels) = (&mut self.changes, self.config.policy.max_levels_per_side);
         if let Err(fault) = apply(subscription, stats, log, max_levels, update, touched) {
             self.lose_to_fault(now, index, fault);
         }
@@ -251,7 +251,7 @@ impl Machine {
     /// Where each product has its own numbers, observes the frame's for this product.
     #[inline]
     fn is_duplicate_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
-        self.config.sequence_scope == SequenceScope::Product
+        self.config.policy.sequence_scope == SequenceScope::Product
             && self.observe_for_product(now, index, sequence)
     }
 
@@ -259,7 +259,7 @@ impl Machine {
     fn observe_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
         let arrival = self.subscriptions.at_mut(index).tracker.observe(sequence);
         if let Some(cause) = cause_of(arrival) {
-            match self.config.resync {
+            match self.config.policy.resync {
                 // One product's numbers say nothing of the others, yet a new connection is what
                 // the policy trusts to heal it.
                 Resync::Reconnect => self.lose_connection_sync(now, cause),

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::changes::ChangeLog;
-use super::config::{MIN_DIAL_INTERVAL, Resync, SessionConfig};
+use super::config::{MIN_DIAL_INTERVAL, SessionConfig};
 use super::event::{Cause, Disconnect, SessionEvent, Status};
+use super::policy::Resync;
 use super::retry::{Backoff, Redial, RequestRate, doubled};
 use super::stats::Stats;
 use super::subscription::{Stage, Subscriptions};
@@ -24,8 +25,8 @@ const MIN_TOO_LARGE_SLOW: u32 = 3;
 /// The longest that a caller is told to wait when nothing is planned.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
-/// Longer settings mean never, and would overflow the clock: a century.
-const LONGEST_SETTING: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// The longest that a request may be held: longer would overflow the clock.
+const LONGEST_HOLD: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// Where the connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,21 +111,9 @@ pub(super) struct Machine {
 impl Machine {
     pub(super) fn new(mut config: SessionConfig, now: Instant) -> Self {
         let products = std::mem::take(&mut config.products);
-        for setting in [
-            &mut config.idle_timeout,
-            &mut config.connect_timeout,
-            &mut config.snapshot_timeout,
-            &mut config.resubscribe_interval,
-            &mut config.quiet_after,
-            &mut config.healthy_after,
-            &mut config.backoff_min,
-            &mut config.backoff_max,
-            &mut config.max_retry_after,
-        ] {
-            *setting = (*setting).min(LONGEST_SETTING);
-        }
-        config.quiet_limit = config.quiet_limit.map(|limit| limit.min(LONGEST_SETTING));
-        let backoff = Backoff::new(config.backoff_min, config.backoff_max, config.seed);
+        config.policy = config.policy.clamped();
+        let backoff =
+            Backoff::new(config.policy.backoff_min, config.policy.backoff_max, config.seed);
         let mut machine = Self {
             subscriptions: Subscriptions::default(),
             stats: Stats::default(),
@@ -201,7 +190,7 @@ impl Machine {
         }
         match self.link {
             Link::Down { dial_at } if dial_at <= now && self.wants_connection() => {
-                self.link = Link::Dialing { deadline: now + self.config.connect_timeout };
+                self.link = Link::Dialing { deadline: now + self.config.policy.connect_timeout };
                 self.stats.reconnects += u64::from(self.last_dial.is_some());
                 self.last_dial = Some(now);
                 Some(Output::Connect)
@@ -220,13 +209,13 @@ impl Machine {
         if !matches!(self.link, Link::Dialing { .. }) {
             return;
         }
-        self.link = Link::Open { idle_at: now + self.config.idle_timeout };
+        self.link = Link::Open { idle_at: now + self.config.policy.idle_timeout };
         self.failed_dials = 0;
         self.rate.release();
         self.connection += u64::from(std::mem::replace(&mut self.has_opened, true));
         self.tracker = SequenceTracker::new();
         self.push(SessionEvent::Connected);
-        let is_passive = self.config.resync == Resync::Passive;
+        let is_passive = self.config.policy.resync == Resync::Passive;
         for subscription in self.subscriptions.iter_mut() {
             subscription.tracker = SequenceTracker::new();
             subscription.tries = 0;
@@ -247,17 +236,17 @@ impl Machine {
         self.requests_answered = 0;
         self.wants_heartbeats = !is_passive;
         self.has_requests = !is_passive;
-        self.tokens.open(self.config.authenticate, self.config.retry_without_token);
+        self.tokens.open(self.config.authenticate, self.config.policy.retry_without_token);
     }
 
     /// Takes note that what was asked for last is done later than now.
     pub(super) fn held(&mut self, now: Instant, until: Instant) {
-        let until = until.clamp(now, now + LONGEST_SETTING);
+        let until = until.clamp(now, now + LONGEST_HOLD);
         match &mut self.link {
-            Link::Dialing { deadline } => *deadline = until + self.config.connect_timeout,
+            Link::Dialing { deadline } => *deadline = until + self.config.policy.connect_timeout,
             Link::Open { .. } => {
                 self.rate.hold(until);
-                self.extend_deadlines(until + self.config.snapshot_timeout);
+                self.extend_deadlines(until + self.config.policy.snapshot_timeout);
             }
             Link::Down { .. } | Link::Ended => {}
         }
@@ -293,7 +282,7 @@ impl Machine {
     pub(super) fn count_message(&mut self, now: Instant) -> bool {
         match &mut self.link {
             Link::Open { idle_at } => {
-                *idle_at = now + self.config.idle_timeout;
+                *idle_at = now + self.config.policy.idle_timeout;
                 self.last_frame = Some(now);
                 self.stats.frames += 1;
                 true
@@ -322,11 +311,11 @@ impl Machine {
     fn run_due_timers(&mut self, now: Instant) {
         match self.link {
             Link::Dialing { deadline } if deadline <= now => {
-                let reason = Disconnect::TimedOut(self.config.connect_timeout);
+                let reason = Disconnect::TimedOut(self.config.policy.connect_timeout);
                 self.disconnect(now, reason, Cause::Closed);
             }
             Link::Open { idle_at } if idle_at <= now => {
-                let reason = Disconnect::Idle(self.config.idle_timeout);
+                let reason = Disconnect::Idle(self.config.policy.idle_timeout);
                 self.disconnect(now, reason, Cause::Idle);
             }
             Link::Open { .. } => self.run_product_timers(now),
@@ -389,7 +378,7 @@ impl Machine {
 
     /// Withdraws every book of the connection, then heals them as the policy says.
     pub(super) fn lose_connection_sync(&mut self, now: Instant, cause: Cause) {
-        match self.config.resync {
+        match self.config.policy.resync {
             Resync::Reconnect => self.disconnect(now, Disconnect::ForResync(cause), cause),
             Resync::Passive | Resync::Resubscribe => {
                 self.lose_all(now, cause);
@@ -407,7 +396,7 @@ impl Machine {
             return; // There is no book, and it is about to be asked for.
         }
         subscription.withdraw();
-        subscription.lose(now, cause, self.config.healthy_after);
+        subscription.lose(now, cause, self.config.policy.healthy_after);
         self.push_each(index, |product| SessionEvent::Lost { product, cause });
         self.heal(now, index, cause);
     }
@@ -424,12 +413,12 @@ impl Machine {
             self.has_requests = true;
             return;
         }
-        if config.resync == Resync::Passive {
+        if config.policy.resync == Resync::Passive {
             subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
             return;
         }
         let is_refused = cause == Cause::Refused;
-        let is_exhausted = !is_refused && subscription.tries >= config.max_resubscribes;
+        let is_exhausted = !is_refused && subscription.tries >= config.policy.max_resubscribes;
         subscription.is_unlisted |= is_refused;
         // One that the venue has said not to have is not worth the others' connection.
         if is_exhausted && subscription.may_cost_connection(now) {
@@ -437,12 +426,12 @@ impl Machine {
             self.disconnect(now, Disconnect::ForResync(cause), cause);
             return;
         }
-        let mut interval = config.resubscribe_interval;
+        let mut interval = config.policy.resubscribe_interval;
         if is_refused || is_exhausted {
             // A product that the venue does not know, or that not even a new connection has
             // healed, must not cost the others theirs for now: it is asked for ever more seldom.
             // Refusals are counted apart, and such an answer settles the tries before it.
-            interval = doubled(interval, subscription.refusals, config.backoff_max);
+            interval = doubled(interval, subscription.refusals, config.policy.backoff_max);
             subscription.refusals = subscription.refusals.saturating_add(1);
         }
         if is_refused {
@@ -460,7 +449,7 @@ impl Machine {
     fn disconnect(&mut self, now: Instant, reason: Disconnect, cause: Cause) {
         let was_dialing = matches!(self.link, Link::Dialing { .. });
         let was_healthy =
-            self.live_since.is_some_and(|since| since + self.config.healthy_after <= now);
+            self.live_since.is_some_and(|since| since + self.config.policy.healthy_after <= now);
         let redial = self.redial_after(&reason, was_healthy);
         let is_turned_away = redial == Redial::Slow || Redial::finds_fault(&reason);
         self.lose_all(now, cause);
@@ -468,7 +457,8 @@ impl Machine {
         self.push(SessionEvent::Disconnected { reason });
         if was_dialing {
             self.failed_dials += 1;
-            if self.config.max_failed_dials.is_some_and(|max| self.failed_dials >= max.get()) {
+            if self.config.policy.max_failed_dials.is_some_and(|max| self.failed_dials >= max.get())
+            {
                 self.link = Link::Ended;
                 self.push(SessionEvent::GaveUp { failed_dials: self.failed_dials });
                 return;
@@ -484,7 +474,7 @@ impl Machine {
             self.was_soon = false;
         }
         self.rejections = if is_turned_away { self.rejections + 1 } else { 0 };
-        if self.config.max_rejections.is_some_and(|max| self.rejections >= max.get()) {
+        if self.config.policy.max_rejections.is_some_and(|max| self.rejections >= max.get()) {
             self.link = Link::Ended;
             self.push(SessionEvent::Rejected { times: self.rejections });
             return;
@@ -515,7 +505,7 @@ impl Machine {
             _ if is_soon => self.backoff.first_wait(),
             // The growing part keeps clients apart that were all told the same.
             Redial::After(pause) => {
-                pause.min(self.config.max_retry_after) + self.backoff.next_wait()
+                pause.min(self.config.policy.max_retry_after) + self.backoff.next_wait()
             }
             Redial::Slow => self.backoff.slow_wait(),
             Redial::Normal | Redial::Soon => self.backoff.next_wait(),
@@ -536,7 +526,7 @@ impl Machine {
                 }
                 continue;
             }
-            subscription.lose(now, cause, self.config.healthy_after);
+            subscription.lose(now, cause, self.config.policy.healthy_after);
             self.push_each(index, |product| SessionEvent::Lost { product, cause });
         }
         self.product_timer = None;
@@ -566,7 +556,7 @@ impl Machine {
                 if std::mem::take(&mut subscription.is_ended_earlier) {
                     // Perhaps the snapshot had come and the answer to an earlier request was late.
                     // Asking again would end the same way; a new connection has nothing to end.
-                    subscription.tries = self.config.max_resubscribes;
+                    subscription.tries = self.config.policy.max_resubscribes;
                 }
                 if let Some(asked_in) = subscription.asked_in {
                     self.settle_requests(asked_in);
@@ -575,11 +565,12 @@ impl Machine {
             }
             Stage::Live => {
                 let since = subscription.last_change;
-                if self.config.quiet_limit.is_some_and(|limit| since + limit <= now) {
+                if self.config.policy.quiet_limit.is_some_and(|limit| since + limit <= now) {
                     // What was asked for came, and held: no try was in vain.
                     subscription.tries = 0;
                     self.lose_product(now, index, Cause::Quiet);
-                } else if !subscription.is_quiet_reported && since + self.config.quiet_after <= now
+                } else if !subscription.is_quiet_reported
+                    && since + self.config.policy.quiet_after <= now
                 {
                     subscription.is_quiet_reported = true;
                     self.push_each(index, |product| SessionEvent::Quiet { product, since });
@@ -596,8 +587,9 @@ impl Machine {
             Stage::Awaiting { deadline, .. } => deadline,
             Stage::Live => {
                 let quiet_after =
-                    (!subscription.is_quiet_reported).then_some(self.config.quiet_after);
-                let after = [quiet_after, self.config.quiet_limit].into_iter().flatten().min()?;
+                    (!subscription.is_quiet_reported).then_some(self.config.policy.quiet_after);
+                let after =
+                    [quiet_after, self.config.policy.quiet_limit].into_iter().flatten().min()?;
                 Some(subscription.last_change + after)
             }
             Stage::Down | Stage::Wanted { .. } => None,

@@ -63,6 +63,7 @@ mod config;
 mod event;
 mod frames;
 mod machine;
+mod policy;
 mod requests;
 mod retry;
 #[cfg(level2_sabotage)]
@@ -75,15 +76,16 @@ use std::time::Instant;
 
 pub use self::changes::LevelChange;
 pub use self::config::{
-    MAX_PRODUCTS_PER_REQUEST, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Resync, SequenceScope,
+    DEFAULT_MAX_PRODUCTS, MAX_PRODUCTS_PER_REQUEST, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL,
     SessionConfig,
 };
 pub use self::event::{
     AuthenticationFailure, CLOCK_TOLERANCE_S, Cause, DialStage, Disconnect, LikelyCause, NotLive,
-    SessionEvent, Status,
+    SessionEvent, Status, UnknownProduct,
 };
 pub use self::machine::MAX_PENDING_EVENTS;
 use self::machine::Machine;
+pub use self::policy::{Policy, Resync, SequenceScope};
 #[cfg(level2_sabotage)]
 pub use self::sabotage::Sabotage;
 pub use self::stats::{ProductStats, Stats};
@@ -274,7 +276,7 @@ impl Session {
     /// # Errors
     /// [`NotLive`] unless the book is live: there is no way to read one that may be wrong.
     pub fn book(&self, product: &str) -> Result<&Book, NotLive> {
-        self.product(product).ok_or(NotLive::Unknown)?.book()
+        self.product(product).ok_or_else(|| UnknownProduct::new(product))?.book()
     }
 
     /// Returns a reader of a product's best bid and ask, for any thread.
@@ -407,7 +409,7 @@ impl<'a> Product<'a> {
     /// # Errors
     /// [`NotLive`] unless it is live.
     pub fn book(&self) -> Result<&'a Book, NotLive> {
-        self.subscription.readable_book()
+        self.subscription.readable_book(&self.name.id)
     }
 
     /// Returns a reader of the best bid and ask, for any thread.

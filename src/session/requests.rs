@@ -6,9 +6,10 @@
 use std::time::Instant;
 
 use super::TooManyProducts;
-use super::config::{MAX_PRODUCTS_PER_REQUEST, Resync};
+use super::config::MAX_PRODUCTS_PER_REQUEST;
 use super::event::{Cause, SessionEvent, Status};
 use super::machine::Machine;
+use super::policy::Resync;
 use super::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, bbo_channel};
 use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind};
@@ -51,11 +52,11 @@ impl Machine {
         if self.subscriptions.len() >= max_products {
             return Err(TooManyProducts { product, max_products });
         }
-        let max_levels = self.config.max_levels_per_side;
+        let max_levels = self.config.policy.max_levels_per_side;
         let name = Name { id: product, publisher };
         let mut subscription = Subscription::new(name, wire_name, max_levels, now);
         if self.is_open() {
-            if self.config.resync == Resync::Passive {
+            if self.config.policy.resync == Resync::Passive {
                 subscription.stage = Stage::Awaiting { deadline: None, is_first: false };
             } else {
                 subscription.stage = Stage::Wanted { not_before: now, unsubscribes_first: false };
@@ -192,7 +193,8 @@ impl Machine {
     /// Should that not come, then the book may have been the newer one's, and the answer late. No
     /// client can tell, so that the book stays withdrawn until a new connection.
     fn lose_to_older_end(&mut self, now: Instant, index: usize) {
-        let (healthy_after, timeout) = (self.config.healthy_after, self.config.snapshot_timeout);
+        let (healthy_after, timeout) =
+            (self.config.policy.healthy_after, self.config.policy.snapshot_timeout);
         let subscription = self.subscriptions.at_mut(index);
         subscription.withdraw();
         subscription.lose(now, Cause::Refused, healthy_after);
@@ -289,7 +291,7 @@ impl Machine {
     }
 
     fn next_subscribe(&mut self, now: Instant) -> Option<Request> {
-        let deadline = now + self.config.snapshot_timeout;
+        let deadline = now + self.config.policy.snapshot_timeout;
         let request_number = self.requests_sent + 1;
         let mut products = Vec::new();
         for index in 0..self.subscriptions.len() {

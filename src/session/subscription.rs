@@ -205,11 +205,13 @@ impl Subscription {
         self.may_cost_at = Some(now + interval);
     }
 
-    pub(super) fn readable_book(&self) -> Result<&Book, NotLive> {
+    pub(super) fn readable_book(&self, name: &ProductId) -> Result<&Book, NotLive> {
         match self.status {
             Status::Live => Ok(&self.book),
-            Status::Syncing => Err(NotLive::Syncing { since: self.since }),
-            Status::Lost(cause) => Err(NotLive::Lost { cause, since: self.since }),
+            Status::Syncing => Err(NotLive::Syncing { product: name.clone(), since: self.since }),
+            Status::Lost(cause) => {
+                Err(NotLive::Lost { product: name.clone(), cause, since: self.since })
+            }
         }
     }
 }

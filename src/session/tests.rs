@@ -231,12 +231,18 @@ fn id(name: &str) -> ProductId {
     ProductId::new(name).unwrap()
 }
 
+/// Settings with another policy.
+fn tuned(mut config: SessionConfig, tune: impl FnOnce(&mut Policy)) -> SessionConfig {
+    tune(&mut config.policy);
+    config
+}
+
 fn config(products: &[&str]) -> SessionConfig {
     SessionConfig::new(products.iter().map(|name| id(name)))
 }
 
 fn resubscribing(products: &[&str]) -> SessionConfig {
-    SessionConfig { resync: Resync::Resubscribe, ..config(products) }
+    tuned(config(products), |policy| policy.resync = Resync::Resubscribe)
 }
 
 fn numbered(channel: &str, sequence: u64, event: &str) -> String {
@@ -328,7 +334,7 @@ fn a_snapshot_makes_a_book_live_and_updates_keep_it_true() {
         "one request for all products, and heartbeats, at once"
     );
     assert!(matches!(harness.session.book(BTC), Err(NotLive::Syncing { .. })));
-    assert_eq!(harness.session.book("SOL-USD").unwrap_err(), NotLive::Unknown);
+    assert!(matches!(harness.session.book("SOL-USD"), Err(NotLive::Unknown(_))));
 
     harness.frame(&[snapshot(BTC, "bid 100 1, bid 99.5 3, offer 101 2")]);
     harness.assert_live(BTC, "100 1 / 101 2");
@@ -533,8 +539,8 @@ fn a_status_is_told_in_words() {
         ["syncing", "live", "lost (no_snapshot)"]
     );
     assert_eq!(format!("{:>8}", Status::Live), "    live");
-    let lost = NotLive::Lost { cause: Cause::Gap, since: Instant::now() };
-    assert_eq!(lost.to_string(), "expected a live book, but it was lost (gap)");
+    let lost = NotLive::Lost { product: id(BTC), cause: Cause::Gap, since: Instant::now() };
+    assert_eq!(lost.to_string(), "BTC-USD has no live book: it was lost (gap)");
 }
 
 #[test]
@@ -545,7 +551,7 @@ fn products_nobody_asked_for_get_no_book() {
     }
     assert_eq!(harness.session.stats().unasked, 1_000);
     assert_eq!(harness.session.products().count(), 1);
-    assert_eq!(harness.session.book("P7-EUR").unwrap_err(), NotLive::Unknown);
+    assert!(matches!(harness.session.book("P7-EUR"), Err(NotLive::Unknown(_))));
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 
@@ -565,7 +571,9 @@ fn event_times_never_decide_anything() {
 #[test]
 fn a_gap_withdraws_every_book_before_anything_else() {
     for resync in [Resync::Reconnect, Resync::Resubscribe, Resync::Passive] {
-        let mut harness = Harness::live(SessionConfig { resync, ..config(&[BTC, ETH]) });
+        let mut harness = Harness::live(tuned(config(&[BTC, ETH]), |policy| {
+            policy.resync = resync;
+        }));
         harness.lose_frames(1);
         harness.frame(&[update(BTC, "bid 100 5")]);
         harness.assert_all_withdrawn();
@@ -750,7 +758,9 @@ const UNREADABLE: [&str; 14] = [
 fn a_message_that_is_no_frame_loses_every_book() {
     for text in UNREADABLE {
         for resync in [Resync::Reconnect, Resync::Resubscribe] {
-            let mut harness = Harness::live(SessionConfig { resync, ..config(&[BTC, ETH]) });
+            let mut harness = Harness::live(tuned(config(&[BTC, ETH]), |policy| {
+                policy.resync = resync;
+            }));
             harness.message(text);
             harness.assert_all_withdrawn();
             harness.assert_lost(BTC, Cause::Decode);
@@ -869,7 +879,9 @@ fn numbers_with_exponents_are_read_exactly() {
 
 #[test]
 fn a_book_beyond_its_bound_is_lost_and_its_error_told() {
-    let limited = SessionConfig { max_levels_per_side: 3, ..config(&[BTC, ETH]) };
+    let limited = tuned(config(&[BTC, ETH]), |policy| {
+        policy.max_levels_per_side = 3;
+    });
     let mut harness = Harness::live(limited);
     harness.frame(&[update(BTC, "bid 99 1, bid 98 1")]);
     harness.assert_live(BTC, "100 1 / 101 2");
@@ -1172,7 +1184,9 @@ fn a_quiet_product_is_told_of_once_and_stays_live() {
 #[test]
 fn a_product_that_falls_quiet_a_second_time_is_told_of_again() {
     for quiet_limit in [None, Some(Duration::from_secs(3_600))] {
-        let mut harness = Harness::live(SessionConfig { quiet_limit, ..config(&[BTC]) });
+        let mut harness = Harness::live(tuned(config(&[BTC]), |policy| {
+            policy.quiet_limit = quiet_limit;
+        }));
         harness.advance_beating(40);
         harness.frame(&[update(BTC, "bid 100 5")]);
         let since = harness.now;
@@ -1186,7 +1200,9 @@ fn a_product_that_falls_quiet_a_second_time_is_told_of_again() {
 #[test]
 fn a_limit_of_quiet_makes_it_a_loss() {
     let quiet_limit = Some(Duration::from_secs(60));
-    let mut harness = Harness::live(SessionConfig { quiet_limit, ..config(&[BTC, ETH]) });
+    let mut harness = Harness::live(tuned(config(&[BTC, ETH]), |policy| {
+        policy.quiet_limit = quiet_limit;
+    }));
     for _ in 0..59 {
         harness.frame(&[update(ETH, "bid 99 1"), update(ETH, "bid 99 0")]);
         harness.advance(SECOND);
@@ -1201,7 +1217,9 @@ fn a_limit_of_quiet_makes_it_a_loss() {
 #[test]
 fn a_quiet_product_never_costs_the_others_their_connection() {
     let quiet_limit = Some(Duration::from_secs(10));
-    let mut harness = Harness::live(SessionConfig { quiet_limit, ..config(&[BTC, ETH]) });
+    let mut harness = Harness::live(tuned(config(&[BTC, ETH]), |policy| {
+        policy.quiet_limit = quiet_limit;
+    }));
     for second in 0..120u64 {
         // One market moves each second, the other is idle but answers whenever it is asked.
         harness.frame(&[update(ETH, &format!("bid 99 {}", second + 1))]);
@@ -1474,7 +1492,9 @@ fn many_clients_do_not_dial_in_step() {
 #[test]
 fn a_session_that_may_not_dial_for_ever_gives_up_and_says_so() {
     let max_failed_dials = NonZeroU32::new(3);
-    let mut harness = Harness::new(SessionConfig { max_failed_dials, ..config(&[BTC]) });
+    let mut harness = Harness::new(tuned(config(&[BTC]), |policy| {
+        policy.max_failed_dials = max_failed_dials;
+    }));
     harness.advance_to_dial();
     harness.session.handle(harness.now, dial_failed());
     harness.advance_to_dial();
@@ -1543,17 +1563,16 @@ fn dropping_the_session_takes_the_best_back() {
 #[test]
 fn settings_that_mean_never_do_not_overflow_the_clock() {
     let never = Duration::MAX;
-    let mut harness = Harness::new(SessionConfig {
-        connect_timeout: never,
-        idle_timeout: never,
-        snapshot_timeout: never,
-        quiet_after: never,
-        quiet_limit: Some(never),
-        healthy_after: never,
-        backoff_max: never,
-        resubscribe_interval: never,
-        ..config(&[BTC])
-    });
+    let mut harness = Harness::new(tuned(config(&[BTC]), |policy| {
+        policy.connect_timeout = never;
+        policy.idle_timeout = never;
+        policy.snapshot_timeout = never;
+        policy.quiet_after = never;
+        policy.quiet_limit = Some(never);
+        policy.healthy_after = never;
+        policy.backoff_max = never;
+        policy.resubscribe_interval = never;
+    }));
     harness.open();
     harness.drain();
     harness.sync_all();
@@ -1696,7 +1715,7 @@ fn products_come_and_go_on_the_open_connection() {
     let reader = harness.session.bbo(ETH).unwrap();
     assert!(harness.session.unsubscribe(&id(ETH)));
     assert_eq!(reader.load(), None, "withdrawn at once");
-    assert_eq!(harness.session.book(ETH).unwrap_err(), NotLive::Unknown);
+    assert!(matches!(harness.session.book(ETH), Err(NotLive::Unknown(_))));
     harness.frame(&[update(ETH, "bid 8 1")]);
     assert_eq!(harness.session.stats().unasked, 1, "an update on its way is no fault");
     assert_eq!(harness.requests(), ["unsubscribe level2 ETH-USD"]);
@@ -1954,7 +1973,7 @@ fn a_recording_with_a_gap_waits_for_the_next_snapshot() {
 // Numbers for each product.
 
 fn per_product(products: &[&str]) -> SessionConfig {
-    SessionConfig { sequence_scope: SequenceScope::Product, ..resubscribing(products) }
+    tuned(resubscribing(products), |policy| policy.sequence_scope = SequenceScope::Product)
 }
 
 /// A connection on which each product has its own numbers.

@@ -83,7 +83,7 @@ impl Machine {
     pub(super) fn end_tokens(&mut self, had_book: bool) {
         self.tokens.are_out_of_favour = self.tokens.way == Way::Again && !had_book;
         if self.tokens.are_out_of_favour && !self.tokens.is_hopeless {
-            self.tell_authentication_failed(self.config.retry_without_token);
+            self.tell_authentication_failed(self.config.policy.retry_without_token);
         }
     }
 
@@ -96,7 +96,7 @@ impl Machine {
             Way::Signed => Some(Way::Again),
             // Long ago, and books came since: that retry has served its purpose.
             Way::Again if self.has_been_healthy_since_step(now) => Some(Way::Again),
-            Way::Again if self.config.retry_without_token => Some(Way::Bare),
+            Way::Again if self.config.policy.retry_without_token => Some(Way::Bare),
             Way::Again | Way::Bare => None,
         };
         let is_told = match next {
@@ -125,7 +125,8 @@ impl Machine {
 
     fn has_been_healthy_since_step(&self, now: Instant) -> bool {
         let since = self.tokens.stepped_at.into_iter().chain(self.live_since).max();
-        self.live_since.is_some() && since.is_some_and(|at| at + self.config.healthy_after <= now)
+        self.live_since.is_some()
+            && since.is_some_and(|at| at + self.config.policy.healthy_after <= now)
     }
 
     /// Asks anew for whatever has not come: the venue does not say which request it refused.

@@ -81,9 +81,9 @@
 //!
 //! let mut config = FeedConfig::new(["BTC-USD".parse()?]);
 //! config.url = server.url();
-//! config.session.idle_timeout = Duration::from_millis(300);
-//! config.session.backoff_max = Duration::from_millis(50);
-//! config.session.max_retry_after = Duration::from_millis(100);
+//! config.policy.idle_timeout = Duration::from_millis(300);
+//! config.policy.backoff_max = Duration::from_millis(50);
+//! config.policy.max_retry_after = Duration::from_millis(100);
 //! let mut feed = Feed::new(config)?;
 //! let mut reasons = Vec::new();
 //! while reasons.len() < 3 {

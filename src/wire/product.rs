@@ -107,6 +107,22 @@ impl fmt::Display for ProductId {
     }
 }
 
+/// As its name; reading one checks it.
+#[cfg(feature = "serde")]
+impl serde::Serialize for ProductId {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ProductId {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let name = std::borrow::Cow::<str>::deserialize(from)?;
+        Self::new(&name).map_err(serde::de::Error::custom)
+    }
+}
+
 /// The text is no name of a product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductIdError {

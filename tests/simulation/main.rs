@@ -80,14 +80,14 @@ fn seeds_differ_in_what_strikes() {
     assert!(plans.iter().any(|plan| kinds(plan) == 1), "some have one kind of fault alone");
     assert!(plans.iter().any(|plan| kinds(plan) > 8), "some have many");
     for policy in [Resync::Passive, Resync::Reconnect, Resync::Resubscribe] {
-        assert!(plans.iter().any(|plan| plan.config.resync == policy), "{policy:?}");
+        assert!(plans.iter().any(|plan| plan.config.policy.resync == policy), "{policy:?}");
     }
 }
 
 #[test]
 fn without_faults_nothing_is_ever_lost() {
     // A caller with a passive policy ends and begins subscriptions itself at the end.
-    let is_quiet = |plan: Plan| plan.is_quiet() && plan.config.resync != Resync::Passive;
+    let is_quiet = |plan: Plan| plan.is_quiet() && plan.config.policy.resync != Resync::Passive;
     for seed in (0..).filter(|seed| is_quiet(Plan::draw(*seed))).take(8) {
         let stats = simulate_seed(seed).tally.stats;
         let losses = [stats.gaps, stats.resets, stats.duplicates, stats.undecodable, stats.crossed];
@@ -118,7 +118,7 @@ fn every_saboteur_is_caught() {
 
 fn simulate_seed(seed: u64) -> Run {
     let plan = Plan::draw(seed);
-    let _told = Told(seed, plan.config.resync);
+    let _told = Told(seed, plan.config.policy.resync);
     simulate(
         seed,
         plan,

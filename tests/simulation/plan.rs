@@ -42,7 +42,7 @@ impl Plan {
         let is_habitual = rates.faults != FaultRates::default() && rng.bool();
         let config = draw_config(&mut rng, names);
         // Who leaves the asking to others cannot know what became of it.
-        let asks = config.resync != Resync::Passive;
+        let asks = config.policy.resync != Resync::Passive;
         Self {
             exchange: ExchangeConfig {
                 seed: rng.u64(..),
@@ -112,20 +112,20 @@ fn draw_products(rng: &mut Rng) -> Vec<ProductSpec> {
 
 fn draw_config(rng: &mut Rng, names: Vec<ProductId>) -> SessionConfig {
     let mut config = SessionConfig::new(names);
-    config.resync = match rng.u64(0..10) {
+    config.policy.resync = match rng.u64(0..10) {
         0 => Resync::Passive,
         1..=5 => Resync::Reconnect,
         _ => Resync::Resubscribe,
     };
     config.seed = rng.u64(..);
-    config.idle_timeout = Duration::from_millis(rng.u64(1_500..6_000));
-    config.connect_timeout = Duration::from_millis(rng.u64(1_000..10_000));
-    config.snapshot_timeout = Duration::from_millis(rng.u64(1_000..6_000));
-    config.resubscribe_interval = Duration::from_millis(rng.u64(100..2_500));
-    config.max_resubscribes = rng.u32(1..4);
-    config.backoff_max = Duration::from_secs(2);
-    config.healthy_after = Duration::from_secs(rng.u64(1..30));
-    config.quiet_after = Duration::from_secs(rng.u64(2..30));
+    config.policy.idle_timeout = Duration::from_millis(rng.u64(1_500..6_000));
+    config.policy.connect_timeout = Duration::from_millis(rng.u64(1_000..10_000));
+    config.policy.snapshot_timeout = Duration::from_millis(rng.u64(1_000..6_000));
+    config.policy.resubscribe_interval = Duration::from_millis(rng.u64(100..2_500));
+    config.policy.max_resubscribes = rng.u32(1..4);
+    config.policy.backoff_max = Duration::from_secs(2);
+    config.policy.healthy_after = Duration::from_secs(rng.u64(1..30));
+    config.policy.quiet_after = Duration::from_secs(rng.u64(2..30));
     config
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn simulate(
     world.run_until(faulty, |_| false);
     world.stop_faults();
     // A connection that has gone silent still looks well until then.
-    let found_out = world.now.max(world.link.held_until()) + world.plan.config.idle_timeout;
+    let found_out = world.now.max(world.link.held_until()) + world.plan.config.policy.idle_timeout;
     world.run_until(found_out, |_| false);
     world.heal();
     world.exchange.hold_markets(true);
@@ -168,7 +168,7 @@ impl World {
             LinkEvent::Opened => {
                 self.oracle.opened(self.now);
                 self.input("opened", Input::Opened);
-                if self.plan.config.resync == Resync::Passive {
+                if self.plan.config.policy.resync == Resync::Passive {
                     self.ask(&["subscribe"]);
                 }
             }
@@ -235,7 +235,8 @@ impl World {
                 Output::Event(SessionEvent::Missed { .. }) => panic!("the queue was always polled"),
                 // What is lost for being ended was ended by this caller, who has asked again.
                 Output::Event(SessionEvent::Lost { cause, .. })
-                    if self.plan.config.resync == Resync::Passive && cause != Cause::Refused =>
+                    if self.plan.config.policy.resync == Resync::Passive
+                        && cause != Cause::Refused =>
                 {
                     self.ask_again.get_or_insert(self.now + PASSIVE_PAUSE);
                 }
@@ -325,7 +326,7 @@ impl World {
             self.session.subscribe(self.base + self.now, product.clone()).unwrap();
             self.readers.push((product.to_string(), self.session.bbo(product.as_str()).unwrap()));
         }
-        if self.plan.config.resync == Resync::Passive {
+        if self.plan.config.policy.resync == Resync::Passive {
             self.ask_again.get_or_insert(self.now);
         }
         self.moves.note(self.now, format_args!("faults end"));
@@ -350,7 +351,7 @@ impl World {
         for (name, reader) in &self.readers {
             if let Some(bbo) = reader.load() {
                 let silent = self.now - self.oracle.delivered_at();
-                let limit = self.plan.config.idle_timeout;
+                let limit = self.plan.config.policy.idle_timeout;
                 assert!(self.link.connection().is_some(), "{name} is read without a connection");
                 assert!(silent <= limit, "{name} can be read after {silent:?} of silence");
                 self.oracle.check_best(name, &bbo);

@@ -64,8 +64,8 @@ impl Dial for Memory {
 /// Settings for a server in memory.
 pub(crate) fn config(products: impl IntoIterator<Item = ProductId>) -> BooksConfig {
     let mut config = BooksConfig::new(products);
-    config.feed.url = "ws://localhost/".to_owned();
-    config.feed.session.seed = 7;
+    config.url = "ws://localhost/".to_owned();
+    config.seed = Some(7);
     config
 }
 

@@ -55,12 +55,12 @@ pub(crate) async fn start(config: ServerConfig) -> Server {
 pub(crate) fn config(url: String) -> FeedConfig {
     let mut config = FeedConfig::new(PRODUCTS.map(product));
     config.url = url;
-    config.session.idle_timeout = Duration::from_millis(500);
-    config.session.resubscribe_interval = Duration::from_millis(200);
-    config.session.snapshot_timeout = Duration::from_secs(2);
-    config.session.backoff_min = Duration::from_millis(10);
-    config.session.backoff_max = Duration::from_millis(100);
-    config.session.seed = 7;
+    config.policy.idle_timeout = Duration::from_millis(500);
+    config.policy.resubscribe_interval = Duration::from_millis(200);
+    config.policy.snapshot_timeout = Duration::from_secs(2);
+    config.policy.backoff_min = Duration::from_millis(10);
+    config.policy.backoff_max = Duration::from_millis(100);
+    config.seed = Some(7);
     config
 }
 

@@ -60,8 +60,8 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), Failure> {
 
     let mut config = FeedConfig::new(products);
     config.url = server.url();
-    config.session.seed = args.seed;
-    config.session.healthy_after = HEALTHY_AFTER;
+    config.seed = Some(args.seed);
+    config.policy.healthy_after = HEALTHY_AFTER;
     let title = format!(
         "level2 demo: the real feed on a simulated exchange that loses frames ({})",
         server.url()

@@ -7,7 +7,9 @@ const GONE: &str = "GONE-USD";
 /// A session that heals by new subscriptions, with a live product and one that the venue, asked
 /// on this connection, does not have.
 fn with_unlisted_product(max_resubscribes: u32) -> Harness {
-    let config = SessionConfig { max_resubscribes, ..resubscribing(&[BTC, GONE]) };
+    let config = tuned(resubscribing(&[BTC, GONE]), |policy| {
+        policy.max_resubscribes = max_resubscribes;
+    });
     let mut harness = Harness::new(config);
     harness.open();
     harness.drain();
@@ -19,7 +21,7 @@ fn with_unlisted_product(max_resubscribes: u32) -> Harness {
 }
 
 fn resubscribing(products: &[&str]) -> SessionConfig {
-    SessionConfig { resync: Resync::Resubscribe, ..config(products) }
+    tuned(config(products), |policy| policy.resync = Resync::Resubscribe)
 }
 
 #[test]

@@ -88,7 +88,9 @@ fn a_retry_after_is_kept_to_and_bounded() {
         }
     }
     let max_retry_after = Duration::from_secs(3);
-    let mut harness = Harness::new(SessionConfig { max_retry_after, ..config(&[BTC]) });
+    let mut harness = Harness::new(tuned(config(&[BTC]), |policy| {
+        policy.max_retry_after = max_retry_after;
+    }));
     harness.advance_to_dial();
     harness.session.handle(harness.now, Input::Closed(rejected(503, Some(100))));
     assert!(harness.advance_to_dial() <= Duration::from_secs(4));
@@ -97,7 +99,9 @@ fn a_retry_after_is_kept_to_and_bounded() {
 #[test]
 fn being_rejected_too_often_ends_the_session_if_it_may() {
     let max_rejections = NonZeroU32::new(3);
-    let mut harness = Harness::new(SessionConfig { max_rejections, ..config(&[BTC]) });
+    let mut harness = Harness::new(tuned(config(&[BTC]), |policy| {
+        policy.max_rejections = max_rejections;
+    }));
     harness.reconnect();
     for reason in [by_venue(1_008), by_venue(4_001), by_venue(1_011)] {
         harness.session.handle(harness.now, Input::Closed(reason));

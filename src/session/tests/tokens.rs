@@ -95,7 +95,9 @@ fn a_fresh_token_that_is_taken_ends_it() {
 
 #[test]
 fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_sent() {
-    let config = SessionConfig { retry_without_token: false, ..signed(&[BTC]) };
+    let config = tuned(signed(&[BTC]), |policy| {
+        policy.retry_without_token = false;
+    });
     let mut harness = refused_once(config);
     let mut told = Vec::new();
     for _ in 0..20 {
@@ -115,7 +117,9 @@ fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_
 #[test]
 fn a_venue_that_refuses_everything_for_ever_is_asked_seldom() {
     for retry_without_token in [true, false] {
-        let mut harness = Harness::new(SessionConfig { retry_without_token, ..signed(&[BTC]) });
+        let mut harness = Harness::new(tuned(signed(&[BTC]), |policy| {
+            policy.retry_without_token = retry_without_token;
+        }));
         let mut requests = 0;
         let start = harness.now;
         while harness.now < start + Duration::from_secs(3_600) {
@@ -158,7 +162,9 @@ fn a_new_connection_tries_the_token_again() {
 #[test]
 fn a_venue_that_says_no_once_and_falls_silent_gets_no_token_on_the_next_connection() {
     for retry_without_token in [true, false] {
-        let mut harness = Harness::new(SessionConfig { retry_without_token, ..signed(&[BTC]) });
+        let mut harness = Harness::new(tuned(signed(&[BTC]), |policy| {
+            policy.retry_without_token = retry_without_token;
+        }));
         harness.open();
         assert_eq!(asked(&harness.drain()), both(true));
         harness.error(REFUSAL);

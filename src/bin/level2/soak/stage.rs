@@ -78,7 +78,7 @@ impl Stage {
         ] {
             let seed = seed.wrapping_add(groups.len() as u64 + 1);
             let mut config = config_of(&server, seed);
-            config.feed.session.resync = resync;
+            config.policy.resync = resync;
             config.redundancy = redundancy;
             let has_standby = matches!(redundancy, Redundancy::Standby);
             groups.push(Group::start(name, config, has_standby).await?);
@@ -141,14 +141,14 @@ fn config_of(server: &Server, seed: u64) -> BooksConfig {
     let products = PRODUCTS.iter().filter_map(|name| ProductId::new(name).ok());
     let mut config = BooksConfig::new(products);
     config.products_per_connection = PRODUCTS_PER_CONNECTION;
-    config.feed.url = server.url();
-    let session = &mut config.feed.session;
-    session.seed = seed.max(1);
-    session.idle_timeout = IDLE_TIMEOUT;
-    session.snapshot_timeout = SNAPSHOT_TIMEOUT;
-    session.resubscribe_interval = RESUBSCRIBE_INTERVAL;
-    session.backoff_max = BACKOFF_MAX;
-    session.healthy_after = HEALTHY_AFTER;
+    config.url = server.url();
+    config.seed = Some(seed);
+    let policy = &mut config.policy;
+    policy.idle_timeout = IDLE_TIMEOUT;
+    policy.snapshot_timeout = SNAPSHOT_TIMEOUT;
+    policy.resubscribe_interval = RESUBSCRIBE_INTERVAL;
+    policy.backoff_max = BACKOFF_MAX;
+    policy.healthy_after = HEALTHY_AFTER;
     config
 }
 
