@@ -2,14 +2,14 @@
 //! product only the newest change waits, so however long a look takes, the next is at new prices:
 //! the books are kept on another thread meanwhile, for the runtime has two.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example arbitrage`.
+//! Runs against a simulated exchange: `cargo run --example arbitrage`.
 
 use std::error::Error;
 use std::time::Duration;
 
 use level2::books::{Books, BooksConfig, Delivery, Event, EventConfig, Interest};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use rust_decimal::Decimal;
 
 const COINS: [&str; 5] = ["AAA", "BBB", "CCC", "DDD", "EEE"];

@@ -2,8 +2,8 @@
 //! different numbers of connections.
 //!
 //! ```sh
-//! cargo run --release --features sim --example many_products
-//! cargo run --release --features sim --example many_products -- PRODUCTS SECONDS ROUNDS
+//! cargo run --release --example many_products
+//! cargo run --release --example many_products -- PRODUCTS SECONDS ROUNDS
 //! ```
 //!
 //! The exchange runs in a process of its own, and for each number of connections so does the
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use level2::ProductId;
 use level2::books::{Books, BooksConfig, Event, EventConfig, Interest, Redundancy};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 

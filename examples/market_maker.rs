@@ -1,15 +1,15 @@
 //! A market maker's quote loop: woken by each change of the best bid or ask, it quotes around the
 //! microprice, leans against what it holds, and pulls its quotes the moment the book is lost.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example market_maker`. For the
+//! Runs against a simulated exchange: `cargo run --example market_maker`. For the
 //! venue itself leave out the server and the address.
 
 use std::error::Error;
 use std::time::Duration;
 
 use level2::books::{Books, BooksConfig};
-use level2::sim::{Server, ServerConfig};
 use level2::{Bbo, Book, Depth as _};
+use level2_sim::{Server, ServerConfig};
 use rust_decimal::Decimal;
 
 const PRODUCT: &str = "BTC-USD";

@@ -1,7 +1,7 @@
 //! Your own socket: a blocking one, driven by the session alone. It says what to do and is told
 //! what happened; that is all there is to a feed.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example own_socket`.
+//! Runs against a simulated exchange: `cargo run --example own_socket`.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -9,7 +9,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use level2::session::{Disconnect, Input, Output, Session, SessionConfig, SessionEvent};
-use level2::sim::{Server, ServerConfig};
+use level2_sim::{Server, ServerConfig};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 const FRAMES: u64 = 60;

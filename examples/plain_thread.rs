@@ -1,14 +1,14 @@
 //! A bot without an async runtime: the books live on a thread of their own, and the bot's threads
 //! read them.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example plain_thread`.
+//! Runs against a simulated exchange: `cargo run --example plain_thread`.
 
 use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use level2::books::{Books, BooksConfig};
-use level2::sim::{Server, ServerConfig};
+use level2_sim::{Server, ServerConfig};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // The exchange needs a runtime; the bot below does not.

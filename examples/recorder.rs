@@ -2,7 +2,7 @@
 //! changed, and the whole book again wherever the changes do not join up. In the end the
 //! recording is played back and compared with the book.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example recorder`.
+//! Runs against a simulated exchange: `cargo run --example recorder`.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use level2::book::{Book, Side};
 use level2::books::{Books, BooksConfig, Event, EventConfig, Interest};
 use level2::session::LevelChange;
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 

@@ -1,13 +1,13 @@
 //! An async bot that waits for several things at once: changes near the touch, what becomes of
 //! its products, a timer of its own, and the end.
 //!
-//! Runs against a simulated exchange: `cargo run --features sim --example select_bot`.
+//! Runs against a simulated exchange: `cargo run --example select_bot`.
 
 use std::error::Error;
 use std::time::Duration;
 
 use level2::books::{Books, BooksConfig, Event, EventConfig, Interest};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use tokio::time::{interval, sleep};
 
 #[tokio::main(flavor = "current_thread")]

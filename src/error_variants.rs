@@ -26,8 +26,8 @@ use crate::session::{
     Cause, DialStage, Disconnect, Input, NotLive, Output, Resync, Session, SessionConfig,
     SessionEvent, TooManyProducts,
 };
-use crate::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use crate::wire::{DecodeError, DecodeErrorKind, Decoder, ProductId, ProductIdError};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 
 /// How long anything may take that takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);

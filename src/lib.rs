@@ -51,8 +51,7 @@
 //! | `books` | many products over many connections, in the background | `feed` (default) |
 //! | `feed` | sockets, TLS, the clock | `feed` (default) |
 //! | `rate_limiter` | when it is whose turn at the venue | `feed` (default) |
-//! | `auth` | keys and tokens | `auth` (default) |
-//! | `sim` | a simulated exchange that knows the truth | `sim` |
+//! | `auth` | keys and tokens | `auth` |
 //!
 //! The first five build with `--no-default-features`, without tokio, TLS or a WebSocket library.
 //! Features only add. The command `level2` is built with the feature `cli`.
@@ -77,12 +76,9 @@ pub mod feed;
 pub mod rate_limiter;
 pub mod sequence;
 pub mod session;
-#[cfg(feature = "sim")]
-#[expect(clippy::exhaustive_enums, clippy::exhaustive_structs)] // Tests build and match them.
-pub mod sim;
 pub mod wire;
 
-#[cfg(all(test, feature = "auth", feature = "feed", feature = "sim"))]
+#[cfg(all(test, feature = "auth", feature = "feed"))]
 mod error_variants;
 
 pub use crate::bbo::{Bbo, BboReader};

@@ -1,7 +1,5 @@
 //! `Books` against a simulated exchange: spreading, reading, closing, healing.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 #[path = "support/many.rs"]
 mod many;
 
@@ -17,7 +15,7 @@ use level2::books::{
 use level2::feed::DialError;
 use level2::rate_limiter::RateLimiter;
 use level2::session::{Cause, DialStage, Disconnect, NotLive, SessionEvent, Status};
-use level2::sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, ServerConfig};
 
 use tokio::time::Instant;
 

@@ -1,7 +1,5 @@
 //! The events of `Books`: who is told what, and what becomes of those who are slow.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 #[path = "support/many.rs"]
 mod many;
 
@@ -14,8 +12,8 @@ use futures_util::StreamExt as _;
 use level2::book::Side;
 use level2::books::{Books, Change, Delivery, Event, EventConfig, EventStream, Interest};
 use level2::session::{Cause, LevelChange, SessionEvent};
-use level2::sim::Server;
 use level2::{Level, ProductId};
+use level2_sim::Server;
 use rust_decimal::Decimal;
 
 use self::many::*;

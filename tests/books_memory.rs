@@ -2,7 +2,6 @@
 //! events that never reads.
 //!
 //! The allocator of this test binary counts what is held.
-#![cfg(all(feature = "feed", feature = "sim"))]
 #![allow(unsafe_code)]
 
 #[path = "support/held.rs"]
@@ -13,7 +12,7 @@ mod many;
 use std::time::Duration;
 
 use level2::books::{Books, Event, EventConfig, Interest};
-use level2::sim::ExchangeConfig;
+use level2_sim::ExchangeConfig;
 
 use self::held::held;
 use self::many::*;

@@ -1,7 +1,5 @@
 //! Every example runs to its end, and each checks what it shows.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 use std::process::Command;
 
 /// Runs an example as a reader of it would, with the features that this test was built with.
@@ -47,6 +45,11 @@ fn plain_thread() {
 #[test]
 fn recorder() {
     run("recorder", &[]);
+}
+
+#[test]
+fn scripted_exchange() {
+    run("scripted_exchange", &[]);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The feed against a simulated exchange on loopback that does everything wrong.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 mod support;
 
 use std::time::Duration;
@@ -9,7 +7,7 @@ use std::time::Duration;
 use level2::ProductId;
 use level2::feed::Feed;
 use level2::session::{Cause, Disconnect, Resync, SessionEvent};
-use level2::sim::{FaultPlan, FaultRates, Server, ServerConfig};
+use level2_sim::{FaultPlan, FaultRates, Server, ServerConfig};
 
 use self::support::*;
 

@@ -3,8 +3,6 @@
 //!
 //! The venue is a thread that writes raw bytes as fast as the socket takes them.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 mod support;
 
 use std::io::{Read as _, Write as _};

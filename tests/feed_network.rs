@@ -2,8 +2,6 @@
 //! repaired, and whose venue crashes. A seed or a moment decides everything, so a run can be
 //! repeated.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 #[path = "support/seeds.rs"]
 mod seeds;
 mod support;
@@ -14,7 +12,7 @@ use std::time::Duration;
 use level2::BboReader;
 use level2::feed::{Dial, DialError, Dialing, Feed, FeedConfig, Transport};
 use level2::session::{DialStage, SessionEvent};
-use level2::sim::{ExchangeConfig, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, Server, ServerConfig};
 use tokio::time::Instant;
 use turmoil::net::{TcpListener, TcpStream};
 

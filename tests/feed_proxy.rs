@@ -1,6 +1,6 @@
 //! The feed through proxies: `CONNECT` and SOCKS5, with and without a password.
 
-#![cfg(all(feature = "auth", feature = "feed", feature = "sim"))]
+#![cfg(feature = "auth")]
 
 #[path = "support/proxy.rs"]
 mod proxy;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use level2::feed::{ConfigError, Feed, Proxy, Roots};
 use level2::session::{DialStage, Disconnect, SessionEvent};
-use level2::sim::ServerConfig;
+use level2_sim::ServerConfig;
 
 use self::proxy::{Kind, PASSWORD, TestProxy, USER};
 use self::support::*;

@@ -1,8 +1,6 @@
 //! The feed in stopped time: closing it in every state, dropping its futures anywhere, a runtime
 //! that goes, a network that stops at every stage or brings bytes in any pieces.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 #[path = "support/memory.rs"]
 mod memory;
 mod support;
@@ -17,7 +15,7 @@ use std::time::Duration;
 use level2::BboReader;
 use level2::feed::{Dial, Dialing, Feed, FeedConfig};
 use level2::session::{Cause, Disconnect, Policy, SessionEvent};
-use level2::sim::{Form, ProductSpec, RawFrame, Script, Server, ServerConfig, Step, Writes};
+use level2_sim::{Form, ProductSpec, RawFrame, Script, Server, ServerConfig, Step, Writes};
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 

@@ -1,7 +1,5 @@
 //! Whom a feed believes: every server that cannot prove itself is refused, by its own reason.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 mod support;
 #[path = "support/tls.rs"]
 mod tls;
@@ -11,7 +9,7 @@ use std::time::Duration;
 
 use level2::feed::{Feed, Roots};
 use level2::session::{DialStage, Disconnect, SessionEvent};
-use level2::sim::{Server, ServerConfig};
+use level2_sim::{Server, ServerConfig};
 use rustls::RootCertStore;
 use rustls::version::{TLS12, TLS13};
 use tokio::io::AsyncReadExt as _;

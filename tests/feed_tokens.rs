@@ -1,6 +1,6 @@
 //! Tokens over TLS, against an exchange that checks each: taken, refused, and what follows then.
 
-#![cfg(all(feature = "auth", feature = "feed", feature = "sim"))]
+#![cfg(feature = "auth")]
 
 #[path = "support/keys.rs"]
 mod keys;
@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use level2::auth::Credentials;
 use level2::feed::{Feed, FeedConfig, Roots};
 use level2::session::{AuthenticationFailure, LikelyCause, Resync, SessionEvent};
-use level2::sim::{ExchangeConfig, PublicKey, Server, ServerConfig, TokenFault, TokenRules};
+use level2_sim::{ExchangeConfig, PublicKey, Server, ServerConfig, TokenFault, TokenRules};
 
 use self::keys::{KEY_NAME, TestKey};
 use self::support::*;

@@ -1,7 +1,5 @@
 //! The feed and what lies below it: deadlines, limits, pings, refusals, other transports.
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 mod support;
 
 use std::sync::Arc;
@@ -10,7 +8,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use level2::feed::{Dial, DialError, Dialing, Feed, FeedError};
 use level2::session::{DialStage, Disconnect, SessionEvent};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -182,7 +180,7 @@ async fn an_extension_that_nobody_asked_for_is_refused() {
     let url = format!("ws://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            #[allow(clippy::result_large_err)] // The type of the error is the library's.
+            #[expect(clippy::result_large_err)] // The type of the error is the library's.
             let insist = |_: &Request, mut response: Response| {
                 let extension = "permessage-deflate".parse().unwrap();
                 response.headers_mut().insert("Sec-WebSocket-Extensions", extension);

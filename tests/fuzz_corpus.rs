@@ -6,7 +6,7 @@
 //! many seconds allow, and `FUZZ_SEED=7` starts at that one.
 
 // A library there, whose doors are public; a part of this test here.
-#[allow(unreachable_pub)]
+#[expect(unreachable_pub)]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 

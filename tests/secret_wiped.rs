@@ -2,6 +2,7 @@
 //!
 //! The allocator of this test binary looks through every block that it gets back. Buffers that
 //! grow count too: without a `realloc` of its own a block moves by being copied and given back.
+
 #![cfg(feature = "auth")]
 #![allow(unsafe_code)]
 

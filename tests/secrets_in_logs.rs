@@ -4,7 +4,7 @@
 //! The venue runs in a process of its own, so that what is logged is the client's alone: this
 //! test, run once more. It writes down every token that it is sent.
 
-#![cfg(all(feature = "auth", feature = "feed", feature = "sim"))]
+#![cfg(feature = "auth")]
 
 #[path = "support/keys.rs"]
 mod keys;
@@ -27,7 +27,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use level2::auth::Credentials;
 use level2::feed::{Feed, FeedConfig, Proxy, Roots};
 use level2::session::SessionEvent;
-use level2::sim::{Exchange, ExchangeConfig, TokenRules};
+use level2_sim::{Exchange, ExchangeConfig, TokenRules};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_tungstenite::WebSocketStream;

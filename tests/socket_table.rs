@@ -68,8 +68,6 @@
 //! | F64 | a runtime that goes | `feed_stop::a_runtime_that_goes_withdraws_the_books_of_its_feeds`, `books::books_whose_runtime_is_gone_are_withdrawn` |
 //! | F65 | memory | `zero_alloc::heartbeats_unknown_channels_and_duplicates_allocate_nothing`, `books_memory::nothing_is_left_of_what_has_gone`, `memory::books_cost_a_bounded_number_of_bytes` |
 
-#![cfg(all(feature = "feed", feature = "sim"))]
-
 mod support;
 #[path = "support/tls.rs"]
 mod tls;
@@ -80,7 +78,7 @@ use std::time::Duration;
 
 use level2::feed::{Feed, FeedConfig, Roots};
 use level2::session::{Cause, DialStage, Disconnect, SessionEvent};
-use level2::sim::{Answer, Form, RawFrame, Script, Server, ServerConfig, ServerTls, Step, Writes};
+use level2_sim::{Answer, Form, RawFrame, Script, Server, ServerConfig, ServerTls, Step, Writes};
 
 use self::support::*;
 use self::tls::*;

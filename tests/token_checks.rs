@@ -1,6 +1,6 @@
 //! Tokens against an exchange that checks them: in virtual time, and each deviation alone.
 
-#![cfg(all(feature = "auth", feature = "sim"))]
+#![cfg(feature = "auth")]
 
 #[path = "support/keys.rs"]
 mod keys;
@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use level2::auth::{Credentials, NONCE_LEN};
 use level2::session::{Input, Output, Resync, Session, SessionConfig, SessionEvent, Status};
-use level2::sim::{
+use level2_sim::{
     ConnectionId, Exchange, ExchangeConfig, ProductSpec, PublicKey, TokenFault, TokenRules,
 };
 use serde_json::{Value, json};

@@ -570,5 +570,5 @@ impl fmt::Display for TooManyConnections {
 
 impl std::error::Error for TooManyConnections {}
 
-#[cfg(all(test, feature = "sim"))]
+#[cfg(test)]
 mod simulation;

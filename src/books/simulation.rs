@@ -25,11 +25,11 @@ use super::slot::Slot;
 use crate::bbo::Bbo;
 use crate::book::{Book, Level, Side};
 use crate::session::{DialStage, Disconnect, Input, LevelChange, Resync, SessionConfig};
-use crate::sim::{
-    ConnectionId, Delivery as Delivered, Exchange, ExchangeConfig, FaultPlan, FaultRates,
-    ProductSpec, TrueBbo,
-};
 use crate::wire::ProductId;
+use level2_sim::{
+    ConnectionId, Exchange, ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Transmission,
+    TrueBbo,
+};
 
 const SEEDS_DEFAULT: u64 = 5;
 /// How long connections fail, one after the other.
@@ -355,20 +355,20 @@ impl World {
                 }
                 // The frame that overtakes the one before it.
                 Some(trouble) => {
-                    out.push(Delivered::Text(frame.text.into_bytes()));
+                    out.push(Transmission::Text(frame.text.into_bytes()));
                     trouble.plan.finish(&mut out);
                 }
-                None => out.push(Delivered::Text(frame.text.into_bytes())),
+                None => out.push(Transmission::Text(frame.text.into_bytes())),
             }
             for delivery in out {
                 let down = match delivery {
-                    Delivered::Text(bytes) => Down::Text(bytes, mark),
-                    Delivered::Abort => Down::Abort,
-                    Delivered::Stall => {
+                    Transmission::Text(bytes) => Down::Text(bytes, mark),
+                    Transmission::Abort => Down::Abort,
+                    Transmission::Stall => {
                         wire.is_stalled = true;
                         continue;
                     }
-                    Delivered::ResetCounter => {
+                    Transmission::ResetCounter => {
                         self.exchange.reset_counter(wire.id);
                         continue;
                     }

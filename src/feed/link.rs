@@ -425,13 +425,12 @@ mod tests {
     }
 
     /// Frames are on their way all the while, so that the first thing told is not one of them.
-    #[cfg(feature = "sim")]
     #[tokio::test]
     async fn a_machine_that_has_slept_has_no_connection_any_more() {
         use std::future::poll_fn;
 
         use crate::feed::Connector;
-        use crate::sim::{Server, ServerConfig};
+        use level2_sim::{Server, ServerConfig};
 
         let server = Server::start(ServerConfig::default()).await.unwrap();
         let mut config = FeedConfig::new(["BTC-USD".parse().unwrap()]);

@@ -8,13 +8,12 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `cargo test --features sim --test simulation` | a few seeds |
-//! | `SEEDS=10000 cargo test --release --features sim --test simulation` | as many, on all cores |
+//! | `cargo test --test simulation` | a few seeds |
+//! | `SEEDS=10000 cargo test --release --test simulation` | as many, on all cores |
 //! | `FIRST=5000 SEEDS=1000 ..` | those from 5,000 on |
 //! | `SEED=7 .. -- --nocapture` | one seed; should it fail, with its last moves |
 //!
 //! A seed that fails is appended to `tests/simulation/regressions.txt`, whose seeds always run.
-#![cfg(feature = "sim")]
 
 mod oracle;
 mod plan;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use level2::bbo::Bbo;
 use level2::book::{Book, Level, Side};
-use level2::sim::{LinkMessage, Mark, SimFrame, TrueBook};
+use level2_sim::{Mark, NetworkMessage, SimFrame, TrueBook};
 use rust_decimal::Decimal;
 
 /// A number times 10^12, exactly: no product of the simulation has more decimals.
@@ -96,7 +96,7 @@ impl Oracle {
 
     /// Takes note of a message that reaches the client now, and says whether it lets anyone know
     /// that something was lost before it.
-    pub(crate) fn delivered(&mut self, now: Duration, message: &LinkMessage) -> bool {
+    pub(crate) fn delivered(&mut self, now: Duration, message: &NetworkMessage) -> bool {
         let newest = self.newest_delivered;
         let shows_loss = match (newest, message.mark) {
             (Some(old), Some(mark)) if message.is_intact => {

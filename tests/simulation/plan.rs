@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use level2::ProductId;
 use level2::session::{Resync, SessionConfig};
-use level2::sim::{ExchangeConfig, FaultRates, LinkRates, Mood, ProductSpec};
+use level2_sim::{ExchangeConfig, FaultRates, Mood, NetworkRates, ProductSpec};
 
 /// Everything that a seed decides but the moves of the market and of the faults themselves.
 pub(crate) struct Plan {
@@ -13,7 +13,7 @@ pub(crate) struct Plan {
     /// The products of the exchange that the session is to hold at the end.
     pub(crate) products: Vec<ProductId>,
     pub(crate) config: SessionConfig,
-    pub(crate) rates: LinkRates,
+    pub(crate) rates: NetworkRates,
     /// How often, per message, the venue does something odd.
     pub(crate) venue_ppm: u32,
     /// How often, per message, the caller takes a product away or brings one back.
@@ -28,7 +28,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
-        let rates = LinkRates::swarm(rng.u64(..));
+        let rates = NetworkRates::swarm(rng.u64(..));
         let products = draw_products(&mut rng);
         let ids: Vec<ProductId> = products.iter().map(|spec| id(spec.product_id())).collect();
         let mut names = ids.clone();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use level2::session::Stats;
-use level2::sim::LinkCounts;
+use level2_sim::NetworkCounts;
 
 /// The sums over some runs.
 #[derive(Default)]
@@ -12,7 +12,7 @@ pub(crate) struct Tally {
     pub(crate) runs: u64,
     /// Virtual time.
     pub(crate) time: Duration,
-    pub(crate) link: LinkCounts,
+    pub(crate) link: NetworkCounts,
     pub(crate) stats: Stats,
     /// Best bids and asks, and whole books, found equal to the truth.
     pub(crate) looks: u64,

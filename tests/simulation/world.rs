@@ -9,10 +9,10 @@ use level2::bbo::BboReader;
 #[cfg(level2_sabotage)]
 use level2::session::Sabotage;
 use level2::session::{
-    Cause, Input, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Output, Resync, Session,
-    SessionEvent, Stats,
+    Cause, DialStage, Disconnect, Input, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Output,
+    Resync, Session, SessionEvent, Stats,
 };
-use level2::sim::{Exchange, Link, LinkEvent, LinkMessage, LinkRates};
+use level2_sim::{Ended, Exchange, Network, NetworkEvent, NetworkMessage, NetworkRates};
 
 use crate::oracle::Oracle;
 use crate::plan::{Plan, UNKNOWN, id};
@@ -77,7 +77,7 @@ struct World {
     base: Instant,
     now: Duration,
     exchange: Exchange,
-    link: Link,
+    link: Network,
     session: Session,
     oracle: Oracle,
     /// What a strategy holds on to: readers, with the name each was asked for under.
@@ -105,7 +105,7 @@ impl World {
         Self {
             seed,
             exchange: Exchange::new(plan.exchange.clone()),
-            link: Link::new(rng.u64(..), plan.rates),
+            link: Network::new(rng.u64(..), plan.rates),
             oracle: Oracle::new(names),
             plan,
             rng,
@@ -157,30 +157,32 @@ impl World {
         }
     }
 
-    fn poll_link(&mut self) -> Option<LinkEvent> {
+    fn poll_link(&mut self) -> Option<NetworkEvent> {
         let oracle = &mut self.oracle;
         let watch = |frame: &_, mark| oracle.sent(frame, mark);
         self.link.poll_watching(&mut self.exchange, self.now, watch)
     }
 
-    fn take(&mut self, event: LinkEvent) {
+    fn take(&mut self, event: NetworkEvent) {
         match event {
-            LinkEvent::Opened => {
+            NetworkEvent::Opened => {
                 self.oracle.opened(self.now);
                 self.input("opened", Input::Opened);
                 if self.plan.config.policy.resync == Resync::Passive {
                     self.ask(&["subscribe"]);
                 }
             }
-            LinkEvent::Closed(reason) => self.input("closed", Input::Closed(reason)),
-            LinkEvent::Message(message) => self.deliver(&message),
+            NetworkEvent::Closed(reason) => {
+                self.input("closed", Input::Closed(disconnect_of(reason)))
+            }
+            NetworkEvent::Message(message) => self.deliver(&message),
         }
     }
 
-    fn deliver(&mut self, message: &LinkMessage) {
+    fn deliver(&mut self, message: &NetworkMessage) {
         let shows_loss = self.oracle.delivered(self.now, message);
         self.handed += 1;
-        let LinkMessage { mark, is_intact, .. } = message;
+        let NetworkMessage { mark, is_intact, .. } = message;
         self.moves.note(self.now, format_args!("{mark:?} intact: {is_intact}"));
         self.session.handle(self.base + self.now, Input::Message(&message.bytes));
         // Before any poll: a strategy reads whenever it likes.
@@ -318,7 +320,10 @@ impl World {
 
     /// Ends every fault but those that the open connection has suffered already.
     fn stop_faults(&mut self) {
-        self.link.set_rates(LinkRates { latency: self.plan.rates.latency, ..LinkRates::default() });
+        self.link.set_rates(NetworkRates {
+            latency: self.plan.rates.latency,
+            ..NetworkRates::default()
+        });
         self.plan.venue_ppm = 0;
         self.plan.change_ppm = 0;
         self.plan.sleep_ppm = 0;
@@ -334,7 +339,7 @@ impl World {
     }
 
     /// What a frame that shows a loss leaves readable: its own product, if it is a snapshot.
-    fn check_withdrawn(&self, message: &LinkMessage) {
+    fn check_withdrawn(&self, message: &NetworkMessage) {
         let snapshot = br#""type":"snapshot""#;
         let is_snapshot = message.bytes.windows(snapshot.len()).any(|text| text == snapshot);
         for (name, reader) in &self.readers {
@@ -486,5 +491,18 @@ impl Write for Moves {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.hash(text.as_bytes());
         Ok(())
+    }
+}
+
+/// Says in the session's words how a connection of the simulated network ended.
+fn disconnect_of(ended: Ended) -> Disconnect {
+    match ended {
+        Ended::Closed { code, reason } => Disconnect::ByVenue { code, reason: reason.into() },
+        Ended::Refused => {
+            let error = "connection refused".into();
+            Disconnect::NotConnected { stage: DialStage::Tcp, error }
+        }
+        Ended::Rejected { status, retry_after } => Disconnect::Rejected { status, retry_after },
+        Ended::Reset => Disconnect::Transport("connection reset".into()),
     }
 }

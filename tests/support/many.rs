@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use level2::books::{Books, BooksConfig};
 use level2::feed::{Dial, Dialing, Transport};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use tokio::time::Instant;
 
 /// How many bytes lie between the exchange and a client that does not read.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use level2::feed::{Dial, Dialing, Feed, FeedConfig, Transport};
-use level2::sim::Server;
+use level2_sim::Server;
 use tokio::io::duplex;
 
 /// How many bytes may be under way in each direction, unless a test says otherwise.

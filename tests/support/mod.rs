@@ -7,8 +7,8 @@ use std::time::Duration;
 use level2::book::{Book, Side};
 use level2::feed::{Feed, FeedConfig};
 use level2::session::{SessionEvent, Status};
-use level2::sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use level2::{Bbo, ProductId};
+use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 use rust_decimal::Decimal;
 
 /// How long a test waits for anything before it fails.

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use level2::sim::Server;
+use level2_sim::Server;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
