@@ -1,9 +1,5 @@
 //! Whom a feed believes: every server that cannot prove itself is refused, by its own reason.
 
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +11,8 @@ use rustls::version::{TLS12, TLS13};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 
-use self::support::*;
-use self::tls::*;
+use crate::support::*;
+use crate::tls::*;
 
 /// The first byte of a TLS connection: a record of the handshake.
 const TLS_HANDSHAKE: u8 = 0x16;

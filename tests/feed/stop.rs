@@ -1,10 +1,6 @@
 //! The feed in stopped time: closing it in every state, dropping its futures anywhere, a runtime
 //! that goes, a network that stops at every stage or brings bytes in any pieces.
 
-#[path = "support/memory.rs"]
-mod memory;
-mod support;
-
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,8 +15,8 @@ use level2_sim::{Form, ProductSpec, RawFrame, Script, Server, ServerConfig, Step
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, timeout};
 
-use self::memory::*;
-use self::support::*;
+use crate::memory::*;
+use crate::support::*;
 
 /// So many frames hold every snapshot, every ack and some updates.
 const LIVE: u64 = 20;

@@ -1,8 +1,5 @@
 //! The events of `Books`: who is told what, and what becomes of those who are slow.
 
-#[path = "support/many.rs"]
-mod many;
-
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +13,7 @@ use level2::{Level, ProductId};
 use level2_sim::Server;
 use rust_decimal::Decimal;
 
-use self::many::*;
+use crate::many::*;
 
 async fn live_books(count: usize) -> (Arc<Server>, Books) {
     let server = serve(exchange(count)).await;

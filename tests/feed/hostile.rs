@@ -3,8 +3,6 @@
 //!
 //! The venue is a thread that writes raw bytes as fast as the socket takes them.
 
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
@@ -13,7 +11,7 @@ use level2::feed::{Feed, FeedConfig};
 use level2::session::{Disconnect, SessionEvent};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use self::support::*;
+use crate::support::*;
 
 /// Starts a venue that accepts one handshake after the other, and then does as it likes. Returns
 /// its address.

@@ -2,10 +2,6 @@
 //! repaired, and whose venue crashes. A seed or a moment decides everything, so a run can be
 //! repeated.
 
-#[path = "support/seeds.rs"]
-mod seeds;
-mod support;
-
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,8 +12,8 @@ use level2_sim::{ExchangeConfig, Server, ServerConfig};
 use tokio::time::Instant;
 use turmoil::net::{TcpListener, TcpStream};
 
-use self::seeds::{Told, seeds};
-use self::support::*;
+use crate::seeds::{Told, seeds};
+use crate::support::*;
 
 const VENUE: &str = "venue";
 const BOT: &str = "bot";

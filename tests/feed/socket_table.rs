@@ -9,13 +9,13 @@
 //!
 //! | | fault | held by |
 //! |---|---|---|
-//! | F1 | a dropped message | `feed_faults::a_gap_is_one_loss_of_every_book_and_heals_alone`, `a_gap_loses_every_book.txt` |
-//! | F2 | a message twice | `a_duplicate_is_not_applied.txt`, `feed_faults::duplicates_are_counted_and_lose_nothing` |
+//! | F1 | a dropped message | `feed/faults::a_gap_is_one_loss_of_every_book_and_heals_alone`, `a_gap_loses_every_book.txt` |
+//! | F2 | a message twice | `a_duplicate_is_not_applied.txt`, `feed/faults::duplicates_are_counted_and_lose_nothing` |
 //! | F3 | an older message | `an_older_number_is_not_applied.txt`, `swapped_frames_cost_one_resync.txt` |
 //! | F4 | the counter starts again | `a_counter_that_starts_again_loses_every_book.txt`, `a_silent_restart_is_found_out.txt` |
 //! | F5 | a number that is none | `numbers_that_are_none_lose_every_book.txt`, `src/wire/tests::an_envelope_that_cannot_be_trusted_is_refused` |
 //! | F6 | an update before the snapshot | `an_update_before_the_snapshot.txt` |
-//! | F7 | no snapshot after the ack | `a_snapshot_that_does_not_come.txt`, `feed_stop::acks_without_snapshots_end_in_a_new_connection` |
+//! | F7 | no snapshot after the ack | `a_snapshot_that_does_not_come.txt`, `feed/stop::acks_without_snapshots_end_in_a_new_connection` |
 //! | F8 | a second snapshot | `a_second_snapshot_replaces_the_book.txt`, `src/bbo::reads_are_whole_in_every_order` |
 //! | F9 | a snapshot in any order, with duplicates | `levels_come_in_any_order.txt`, `src/book/tests::a_snapshot_equals_its_levels_set_one_by_one` |
 //! | F10 | a delete of no level | `a_delete_of_no_level_is_normal.txt`, `src/book/tests::equals_the_naive_book_after_every_operation` |
@@ -23,54 +23,50 @@
 //! | F12 | numbers that do not fit | `nothing_is_ever_rounded.txt`, `src/book/tests::a_number_that_does_not_fit_changes_nothing` |
 //! | F13 | unknown and missing fields | `an_unknown_side_loses_its_product.txt`, `an_unknown_kind_of_event_loses_its_product.txt`, `a_missing_field_loses_its_product.txt`, `unknown_keys_and_any_order_are_read.txt`, `every_channel_takes_a_number.txt` |
 //! | F14 | a key twice | `a_key_given_twice_is_refused.txt`, `hostile::a_key_twice_is_refused_by_one_rule` |
-//! | F15 | aliases | `a_usdc_product_is_answered_under_its_usd_name.txt`, `an_alias_is_learnt_from_the_ack.txt`, `books::an_alias_and_the_name_it_is_answered_under_find_the_same_book` |
+//! | F15 | aliases | `a_usdc_product_is_answered_under_its_usd_name.txt`, `an_alias_is_learnt_from_the_ack.txt`, `books/reading::an_alias_and_the_name_it_is_answered_under_find_the_same_book` |
 //! | F16 | a product nobody asked for | `products_nobody_asked_for_get_no_book.txt`, `hostile::products_that_nobody_asked_for_cost_no_memory` |
 //! | F17 | a crossed or locked book | `a_book_may_cross_within_a_frame.txt`, `a_book_crossed_after_a_frame_is_lost.txt`, `a_locked_book_is_lost.txt` |
 //! | F18 | times of any kind | `event_times_decide_nothing.txt` |
 //! | F19 | times that are none | `event_times_decide_nothing.txt` |
-//! | F20 | damaged text | `text_that_is_no_frame_loses_every_book.txt`, `an_unreadable_frame_is_one_loss.txt`, `fuzz_corpus::sessions_show_nothing_that_is_not_known_to_be_right`, `socket_table::an_empty_message`, `socket_table::a_message_that_is_no_json` |
+//! | F20 | damaged text | `text_that_is_no_frame_loses_every_book.txt`, `an_unreadable_frame_is_one_loss.txt`, `fuzz_corpus::sessions_show_nothing_that_is_not_known_to_be_right`, `feed/socket_table::an_empty_message`, `feed/socket_table::a_message_that_is_no_json` |
 //! | F21 | an error in the middle of a message | `a_frame_is_applied_whole_or_its_book_is_gone.txt` |
-//! | F22 | FIN, RST, data after close | `socket_table::fin_within_a_frame`, `socket_table::reset_within_a_frame`, `socket_table::fin_after_frames`, `socket_table::reset_after_frames`, `socket_table::data_after_a_close_frame` |
-//! | F23 | messages that are too large | `socket_table::a_header_that_claims_a_tebibyte`, `socket_table::a_message_one_byte_above_the_limit`, `socket_table::forty_fragments_whose_sum_passes_the_limit`, `feed_hostile::a_message_in_endless_pieces_ends_at_the_same_limit`, `a_message_too_large_is_told_with_its_limit.txt`, `failed_dials_wait_ever_longer.txt` |
-//! | F24 | any splits and fragments | `socket_table::the_form_of_frames_changes_nothing`, `feed_stop::a_stream_in_any_pieces_makes_the_same_books` |
-//! | F25 | binary frames | `socket_table::the_form_of_frames_changes_nothing`, `socket_table::a_binary_message_that_is_no_text` |
-//! | F26 | frames that the standard forbids | `socket_table::text_that_is_no_utf_8`, `socket_table::a_masked_frame`, `socket_table::a_compressed_frame`, `socket_table::a_reserved_opcode_of_data`, `socket_table::a_ping_that_is_too_long` |
-//! | F27 | an unasked extension | `socket_table::answered_with_an_extension_that_nobody_asked_for` |
-//! | F28 | floods of pings | `socket_table::pings_without_end`, `feed_hostile::floods_without_a_message_are_silence`, `feed_hostile::a_venue_that_pings_and_never_reads_cannot_hold_the_feed_up` |
-//! | F30 | a connection that is half open | `socket_table::silence_after_frames`, `feed_stop::a_network_that_stops_at_any_stage_is_noticed_in_time_and_healed`, `src/feed/dial::the_system_watches_the_connection` |
+//! | F22 | FIN, RST, data after close | `feed/socket_table::fin_within_a_frame`, `feed/socket_table::reset_within_a_frame`, `feed/socket_table::fin_after_frames`, `feed/socket_table::reset_after_frames`, `feed/socket_table::data_after_a_close_frame` |
+//! | F23 | messages that are too large | `feed/socket_table::a_header_that_claims_a_tebibyte`, `feed/socket_table::a_message_one_byte_above_the_limit`, `feed/socket_table::forty_fragments_whose_sum_passes_the_limit`, `feed/hostile::a_message_in_endless_pieces_ends_at_the_same_limit`, `a_message_too_large_is_told_with_its_limit.txt`, `failed_dials_wait_ever_longer.txt` |
+//! | F24 | any splits and fragments | `feed/socket_table::the_form_of_frames_changes_nothing`, `feed/stop::a_stream_in_any_pieces_makes_the_same_books` |
+//! | F25 | binary frames | `feed/socket_table::the_form_of_frames_changes_nothing`, `feed/socket_table::a_binary_message_that_is_no_text` |
+//! | F26 | frames that the standard forbids | `feed/socket_table::text_that_is_no_utf_8`, `feed/socket_table::a_masked_frame`, `feed/socket_table::a_compressed_frame`, `feed/socket_table::a_reserved_opcode_of_data`, `feed/socket_table::a_ping_that_is_too_long` |
+//! | F27 | an unasked extension | `feed/socket_table::answered_with_an_extension_that_nobody_asked_for` |
+//! | F28 | floods of pings | `feed/socket_table::pings_without_end`, `feed/hostile::floods_without_a_message_are_silence`, `feed/hostile::a_venue_that_pings_and_never_reads_cannot_hold_the_feed_up` |
+//! | F30 | a connection that is half open | `feed/socket_table::silence_after_frames`, `feed/stop::a_network_that_stops_at_any_stage_is_noticed_in_time_and_healed`, `src/feed/dial::the_system_watches_the_connection` |
 //! | F31 | heartbeats that jump | `a_gap_shows_on_any_channel.txt`, `a_heartbeats_own_counter_means_nothing.txt` |
 //! | F32 | a quiet product | `a_quiet_product_stays_live.txt`, `a_limit_of_quiet_makes_it_a_fault.txt` |
-//! | F33 | closed to come back | `socket_table::closed_to_restart`, `feed_transport::every_close_code_is_told_as_it_came`, `a_restarting_venue_is_dialled_soon_once.txt` |
-//! | F34 | closed for the client's fault | `socket_table::closed_by_a_code_of_the_venues_own`, `a_client_at_fault_waits_long.txt`, `rejected_too_often_is_the_end.txt` |
-//! | F35 | closed for the venue's fault | `socket_table::closed_before_any_request`, `socket_table::closed_by_a_code_that_is_never_sent`, `a_closed_connection_is_dialled_again.txt` |
-//! | F36 | refused, no name, a dead address | `feed_transport::dials_that_fail_say_how_far_they_came_and_may_be_limited`, `feed_proxy::the_environment_names_a_proxy_and_exceptions`, `src/feed/dial::every_address_of_a_name_is_tried` |
-//! | F37 | a handshake that hangs | `socket_table::silence_within_a_dial_ends_it_at_its_deadline`, `feed_proxy::a_proxy_that_is_not_there_or_silent_is_bounded_by_the_same_deadline`, `a_dial_has_a_deadline.txt` |
-//! | F38 | certificates that prove nothing | `feed_tls::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/tests/redial::being_rejected_too_often_ends_the_session_if_it_may` |
-//! | F39 | an HTTP status for an answer | `socket_table::answered_by_too_many_requests`, `socket_table::answered_by_a_redirect`, `feed_transport::a_retry_after_is_waited_for`, `a_retry_after_is_kept_to.txt` |
+//! | F33 | closed to come back | `feed/socket_table::closed_to_restart`, `feed/transport::every_close_code_is_told_as_it_came`, `a_restarting_venue_is_dialled_soon_once.txt` |
+//! | F34 | closed for the client's fault | `feed/socket_table::closed_by_a_code_of_the_venues_own`, `a_client_at_fault_waits_long.txt`, `rejected_too_often_is_the_end.txt` |
+//! | F35 | closed for the venue's fault | `feed/socket_table::closed_before_any_request`, `feed/socket_table::closed_by_a_code_that_is_never_sent`, `a_closed_connection_is_dialled_again.txt` |
+//! | F36 | refused, no name, a dead address | `feed/transport::dials_that_fail_say_how_far_they_came_and_may_be_limited`, `proxy::the_environment_names_a_proxy_and_exceptions`, `src/feed/dial::every_address_of_a_name_is_tried` |
+//! | F37 | a handshake that hangs | `feed/socket_table::silence_within_a_dial_ends_it_at_its_deadline`, `proxy::a_proxy_that_is_not_there_or_silent_is_bounded_by_the_same_deadline`, `a_dial_has_a_deadline.txt` |
+//! | F38 | certificates that prove nothing | `feed/secure::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/tests/redial::being_rejected_too_often_ends_the_session_if_it_may` |
+//! | F39 | an HTTP status for an answer | `feed/socket_table::answered_by_too_many_requests`, `feed/socket_table::answered_by_a_redirect`, `feed/transport::a_retry_after_is_waited_for`, `a_retry_after_is_kept_to.txt` |
 //! | F40 | accepted and closed at once | `waits_start_over_after_half_a_minute_live.txt`, `src/session/tests::a_venue_that_opens_and_closes_is_dialled_ever_more_seldom` |
-//! | F41 | many clients at once | `src/session/tests::many_clients_do_not_dial_in_step`, `books::many_connections_stay_within_the_limits_of_the_venue_together` |
-//! | F42 | no subscribe in time | `feed_stop::a_sound_venue_never_has_a_reason_to_hang_up`, `feed_transport::pings_are_answered_and_requests_go_out_at_once` |
-//! | F43 | a network that stops anywhere | `feed_stop::a_network_that_stops_again_and_again_is_outlasted`, `feed_network::a_network_that_stops_at_any_moment_is_noticed_and_healed`, `feed_network::storms_are_outlasted`, `feed_stop::closing_takes_at_most_a_second_in_every_state`, `books::closing_is_bounded_while_the_venue_says_nothing` |
+//! | F41 | many clients at once | `src/session/tests::many_clients_do_not_dial_in_step`, `books/reading::many_connections_stay_within_the_limits_of_the_venue_together` |
+//! | F42 | no subscribe in time | `feed/stop::a_sound_venue_never_has_a_reason_to_hang_up`, `feed/transport::pings_are_answered_and_requests_go_out_at_once` |
+//! | F43 | a network that stops anywhere | `feed/stop::a_network_that_stops_again_and_again_is_outlasted`, `feed/network::a_network_that_stops_at_any_moment_is_noticed_and_healed`, `feed/network::storms_are_outlasted`, `feed/stop::closing_takes_at_most_a_second_in_every_state`, `books/reading::closing_is_bounded_while_the_venue_says_nothing` |
 //! | F44 | a clock that jumps, a machine that sleeps | `a_clock_that_jumps_loses_every_book.txt`, `src/feed/link::a_machine_that_has_slept_has_no_connection_any_more` |
-//! | F45 | two connections | `src/books/simulation::with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one`, `books::a_reader_never_notices_that_one_connection_after_the_other_fails` |
-//! | F50 | a refused token | `a_refused_token_is_tried_afresh_once_then_left_out.txt`, `feed_tokens::a_key_that_the_venue_does_not_know_ends_in_books_without_a_token` |
-//! | F51 | clocks that differ | `a_clock_that_is_off_is_named.txt`, `feed_tokens::a_clock_that_is_off_is_named_with_its_seconds`, `every_request_has_a_token_of_its_own.txt` |
-//! | F52 | too many streams | `books::a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_out` |
+//! | F45 | two connections | `src/books/simulation::with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one`, `books/reading::a_reader_never_notices_that_one_connection_after_the_other_fails` |
+//! | F50 | a refused token | `a_refused_token_is_tried_afresh_once_then_left_out.txt`, `feed/tokens::a_key_that_the_venue_does_not_know_ends_in_books_without_a_token` |
+//! | F51 | clocks that differ | `a_clock_that_is_off_is_named.txt`, `feed/tokens::a_clock_that_is_off_is_named_with_its_seconds`, `every_request_has_a_token_of_its_own.txt` |
+//! | F52 | too many streams | `books/reading::a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_out` |
 //! | F53 | too many requests | `eight_requests_a_second.txt`, `a_refused_request_is_made_again.txt` |
 //! | F54 | an ack that lists fewer | `an_ack_without_the_asked_product_loses_a_live_book.txt` |
-//! | F55 | an unknown product | `a_product_that_is_not_listed_is_refused.txt`, `books::a_product_that_is_refused_beside_live_ones_moves_and_they_stay` |
+//! | F55 | an unknown product | `a_product_that_is_not_listed_is_refused.txt`, `books/reading::a_product_that_is_refused_beside_live_ones_moves_and_they_stay` |
 //! | F56 | updates after unsubscribing | `updates_after_unsubscribing_are_ignored.txt` |
-//! | F57 | keys of every form | `auth_keys::every_form_of_a_key_signs_tokens_that_its_public_key_verifies`, `auth_keys::no_text_makes_a_key_panic_or_quote_it` |
-//! | F60 | a slow consumer | `books_events::a_slow_consumer_is_told_exactly_how_many_it_missed` |
-//! | F61 | a reader that is starved | `feed_stop::a_feed_that_was_not_looked_at_shows_nothing_old`; how far it falls behind is a matter of the machine, and of the command `soak` |
-//! | F62 | a consumer that panics or leaves | `books::a_reader_that_panics_harms_nobody_else`, `books_events::a_dropped_consumer_costs_nothing_and_a_stream_is_a_stream` |
-//! | F63 | futures dropped anywhere | `feed_stop::futures_dropped_at_any_await_lose_nothing`, `feed_stop::closing_may_be_given_up_at_any_moment`, `feed_faults::cancelling_next_thousands_of_times_loses_nothing` |
-//! | F64 | a runtime that goes | `feed_stop::a_runtime_that_goes_withdraws_the_books_of_its_feeds`, `books::books_whose_runtime_is_gone_are_withdrawn` |
+//! | F57 | keys of every form | `core/auth_keys::every_form_of_a_key_signs_tokens_that_its_public_key_verifies`, `core/auth_keys::no_text_makes_a_key_panic_or_quote_it` |
+//! | F60 | a slow consumer | `books/events::a_slow_consumer_is_told_exactly_how_many_it_missed` |
+//! | F61 | a reader that is starved | `feed/stop::a_feed_that_was_not_looked_at_shows_nothing_old`; how far it falls behind is a matter of the machine, and of the command `soak` |
+//! | F62 | a consumer that panics or leaves | `books/reading::a_reader_that_panics_harms_nobody_else`, `books/events::a_dropped_consumer_costs_nothing_and_a_stream_is_a_stream` |
+//! | F63 | futures dropped anywhere | `feed/stop::futures_dropped_at_any_await_lose_nothing`, `feed/stop::closing_may_be_given_up_at_any_moment`, `feed/faults::cancelling_next_thousands_of_times_loses_nothing` |
+//! | F64 | a runtime that goes | `feed/stop::a_runtime_that_goes_withdraws_the_books_of_its_feeds`, `books/reading::books_whose_runtime_is_gone_are_withdrawn` |
 //! | F65 | memory | `zero_alloc::heartbeats_unknown_channels_and_duplicates_allocate_nothing`, `books_memory::nothing_is_left_of_what_has_gone`, `memory::books_cost_a_bounded_number_of_bytes` |
-
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -80,8 +76,8 @@ use level2::feed::{Feed, FeedConfig, Roots};
 use level2::session::{Cause, DialStage, Disconnect, SessionEvent};
 use level2_sim::{Answer, Form, RawFrame, Script, Server, ServerConfig, ServerTls, Step, Writes};
 
-use self::support::*;
-use self::tls::*;
+use crate::support::*;
+use crate::tls::*;
 
 /// So many frames hold every snapshot, every ack and some updates.
 const LIVE: u64 = 20;
@@ -443,6 +439,10 @@ fn every_fault_is_held_somewhere() {
     let numbers = rows.iter().map(|row| row.split_once(' ').unwrap().0.parse::<u32>().unwrap());
     let given = (1..=28).chain(30..=45).chain(50..=57).chain(60..=65);
     assert!(numbers.eq(given), "a fault is missing, or there twice");
+    let mut sources = Vec::new();
+    for folder in ["src", "tests", "crates"] {
+        read_sources(root, &root.join(folder), &mut sources);
+    }
     for row in rows {
         let places: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
         assert!(places.iter().any(|place| *place != "soak"), "nothing holds F{row}");
@@ -452,13 +452,26 @@ fn every_fault_is_held_somewhere() {
                 assert!(is_script || place == "soak", "no script {place} for F{row}");
                 continue;
             };
-            let is_own = file.starts_with("src/");
-            let path = if is_own { root.join(file) } else { root.join("tests").join(file) };
-            let text = std::fs::read_to_string(path.with_extension("rs")).unwrap_or_default();
             // The rows of this file are named without the keyword.
-            let is_there = text.contains(&format!("fn {test}("))
-                || file == "socket_table" && text.contains(&format!("\n    {test}:"));
+            let is_there = sources.iter().any(|(path, text)| {
+                path.contains(file)
+                    && (text.contains(&format!("fn {test}("))
+                        || file == "feed/socket_table" && text.contains(&format!("\n    {test}:")))
+            });
             assert!(is_there, "no test {place} for F{row}");
+        }
+    }
+}
+
+/// Reads every Rust file below a folder; each with its path below the root.
+fn read_sources(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_sources(root, &path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            into.push((path.strip_prefix(root).unwrap().display().to_string(), text));
         }
     }
 }

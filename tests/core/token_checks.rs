@@ -1,10 +1,5 @@
 //! Tokens against an exchange that checks them: in virtual time, and each deviation alone.
 
-#![cfg(feature = "auth")]
-
-#[path = "support/keys.rs"]
-mod keys;
-
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -17,7 +12,7 @@ use level2_sim::{
 };
 use serde_json::{Value, json};
 
-use self::keys::*;
+use crate::keys::*;
 
 fn public_key(key: &TestKey) -> PublicKey {
     match key {

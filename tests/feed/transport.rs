@@ -1,7 +1,5 @@
 //! The feed and what lies below it: deadlines, limits, pings, refusals, other transports.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 
-use self::support::*;
+use crate::support::*;
 
 async fn first_disconnect(feed: &mut Feed) -> Disconnect {
     loop {

@@ -1,13 +1,5 @@
 //! Tokens over TLS, against an exchange that checks each: taken, refused, and what follows then.
 
-#![cfg(feature = "auth")]
-
-#[path = "support/keys.rs"]
-mod keys;
-mod support;
-#[path = "support/tls.rs"]
-mod tls;
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,9 +8,9 @@ use level2::feed::{Feed, FeedConfig, Roots};
 use level2::session::{AuthenticationFailure, LikelyCause, Resync, SessionEvent};
 use level2_sim::{ExchangeConfig, PublicKey, Server, ServerConfig, TokenFault, TokenRules};
 
-use self::keys::{KEY_NAME, TestKey};
-use self::support::*;
-use self::tls::*;
+use crate::keys::{KEY_NAME, TestKey};
+use crate::support::*;
+use crate::tls::*;
 
 fn public_key(key: &TestKey) -> PublicKey {
     match key {

@@ -3,9 +3,6 @@
 //! A scenario says what the connection reports and what the session must then ask for, in order
 //! and in full: an output that is not listed fails it as much as one that does not come.
 
-#[path = "support/notation.rs"]
-mod notation;
-
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};

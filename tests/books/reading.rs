@@ -1,8 +1,5 @@
 //! `Books` against a simulated exchange: spreading, reading, closing, healing.
 
-#[path = "support/many.rs"]
-mod many;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,7 +16,7 @@ use level2_sim::{ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Server, Ser
 
 use tokio::time::Instant;
 
-use self::many::*;
+use crate::many::*;
 
 #[tokio::test(start_paused = true)]
 async fn products_are_spread_over_connections_and_all_become_live() {

@@ -1,7 +1,5 @@
 //! The feed against a simulated exchange on loopback that does everything wrong.
 
-mod support;
-
 use std::time::Duration;
 
 use level2::ProductId;
@@ -9,7 +7,7 @@ use level2::feed::Feed;
 use level2::session::{Cause, Disconnect, Resync, SessionEvent};
 use level2_sim::{FaultPlan, FaultRates, Server, ServerConfig};
 
-use self::support::*;
+use crate::support::*;
 
 /// Drives a feed through faults until it has healed from enough of them, checking after every
 /// event that readers see the truth or nothing; then lets the faults stop, and compares whole

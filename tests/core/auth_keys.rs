@@ -1,10 +1,5 @@
 //! Keys in every form, from text, file and environment; their tokens verified by others' code.
 
-#![cfg(feature = "auth")]
-
-#[path = "support/keys.rs"]
-mod keys;
-
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,7 +12,7 @@ use level2::auth::{AuthError, Credentials, NONCE_LEN, Token};
 use proptest::prelude::*;
 use serde_json::json;
 
-use self::keys::*;
+use crate::keys::*;
 
 fn token_of(credentials: &Credentials) -> Token {
     let mut nonce = [0; NONCE_LEN];

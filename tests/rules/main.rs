@@ -1,0 +1,6 @@
+//! The rules of the sources and of what they depend on, which no compiler holds.
+
+mod dependencies;
+#[cfg(feature = "feed")]
+mod examples;
+mod tidy;
