@@ -264,7 +264,8 @@ fn a_key_comes_from_the_environment() {
         (Some(KEY_NAME), Some("hunter2!"), "neither PEM nor base64".to_owned()),
     ] {
         let mut child = Command::new(std::env::current_exe().unwrap());
-        child.args(["--exact", "a_key_comes_from_the_environment", "--nocapture"]).env(CHILD, "1");
+        child.args(["--exact", "auth_keys::a_key_comes_from_the_environment", "--nocapture"]);
+        child.env(CHILD, "1");
         for (variable, value) in [("COINBASE_API_KEY", name), ("COINBASE_API_SECRET", secret)] {
             match value {
                 Some(value) => child.env(variable, value),

@@ -163,7 +163,8 @@ async fn a_server_that_stops_in_the_middle_of_tls_is_given_up() {
 #[tokio::test]
 async fn the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none() {
     const CHILD: &str = "LEVEL2_TEST_DIALS_WITH_ROOTS";
-    const NAME: &str = "the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none";
+    const NAME: &str =
+        "secure::the_systems_roots_count_and_the_bundled_ones_only_where_there_are_none";
 
     if let Ok(choice) = std::env::var(CHILD) {
         let (url, roots) = choice.split_once(' ').unwrap();
