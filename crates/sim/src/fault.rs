@@ -235,7 +235,8 @@ impl FaultPlan {
 
     /// Takes in a frame and appends to `out` what the client's side gets for it, in order.
     ///
-    /// A frame that is to be overtaken comes out with the next one. After [`Transmission::Abort`] or
+    /// A frame that is to be overtaken comes out with the next one. After [`Transmission::Abort`]
+    /// or
     /// [`Transmission::Stall`] the connection is dead and further frames should not be applied.
     pub fn apply(&mut self, frame: SimFrame, out: &mut Vec<Transmission>) {
         let mut fates = Vec::new();

@@ -207,14 +207,10 @@ pub enum NetworkEvent {
 ///     while let Some(event) = network.poll(&mut exchange, now) {
 ///         match event {
 ///             NetworkEvent::Opened => {
-///                 let subscribe = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
-///                 network.send(now, subscribe.to_owned());
-///             }
-///             NetworkEvent::Message(_) => messages += 1,
-///             NetworkEvent::Closed(_) => network.dial(now),
-///         }
-///     }
-/// }
+///                 let subscribe =
+/// r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
+/// network.send(now, subscribe.to_owned());             }             NetworkEvent::Message(_) =>
+/// messages += 1,             NetworkEvent::Closed(_) => network.dial(now),         }     } }
 /// assert!(network.counts().dials > 0 && messages > 0);
 /// ```
 #[derive(Debug)]

@@ -91,6 +91,10 @@ impl Samples {
 
 #[cfg(test)]
 mod tests {
+    use std::alloc::System;
+
+    use stats_alloc::StatsAlloc;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -119,6 +123,10 @@ mod tests {
         samples.push(SECOND, 1);
         assert_eq!(samples.slope_of_second_half(), None);
     }
+
+    /// The library has no allocator of its own: the binary counts, and so do its tests.
+    #[global_allocator]
+    static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
     #[test]
     fn what_is_held_is_counted_until_it_is_returned() {
