@@ -71,11 +71,16 @@ pub mod book;
 #[cfg(feature = "feed")]
 pub mod books;
 #[cfg(feature = "feed")]
+mod clock;
+#[cfg(feature = "feed")]
 pub mod feed;
 #[cfg(feature = "feed")]
 pub mod rate_limiter;
+mod rate_window;
 pub mod sequence;
 pub mod session;
+#[cfg(feature = "feed")]
+mod sync;
 pub mod wire;
 
 #[cfg(all(test, feature = "auth", feature = "feed"))]
@@ -86,6 +91,6 @@ pub use crate::book::{Book, Depth, Level, Side};
 #[cfg(feature = "feed")]
 pub use crate::books::{Books, BooksConfig};
 #[cfg(feature = "feed")]
-pub use crate::feed::{Feed, FeedConfig};
+pub use crate::feed::{Dial, Feed, FeedConfig};
 pub use crate::session::{Session, SessionConfig, SessionEvent, Status};
 pub use crate::wire::ProductId;

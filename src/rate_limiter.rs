@@ -1,28 +1,30 @@
-//! Keeps everything that a process does towards the venue within the venue's limits.
+//! Process-wide rate limiter for dials and requests.
 //!
-//! The venue takes 8 connections a second from one address, and 8 requests without a token. A
-//! [`Session`](crate::session::Session) keeps its own connection within that; a [`RateLimiter`] shared by
-//! all of them keeps their sum. It tells each who asks when its turn is, and reads no clock: time
-//! is an argument.
+//! The venue accepts 8 connections and 8 requests without a token a second from one address. A
+//! [`Session`](crate::session::Session) keeps its own connection within these limits. A
+//! [`RateLimiter`] that several connections share keeps their sum within them: it hands out turns
+//! in the order in which they are taken. It reads no clock: time is an argument.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-/// How many connections the venue takes in a second from one address, as it states.
-pub const DIALS_PER_SECOND: usize = 8;
+use crate::rate_window::RateWindow;
+use crate::session::MAX_REQUESTS_PER_SECOND;
+use crate::sync::lock;
 
-/// How many requests without a token the venue takes in a second from one address, as it states.
-pub const REQUESTS_PER_SECOND: usize = 8;
+/// The most connections a second that the venue accepts from one address, as it documents.
+const MAX_DIALS_PER_SECOND: usize = 8;
 
-/// The longest that anybody is told to wait. Beyond it the line is too long to stand in.
+/// The longest wait that is granted. Where the next turn is further away, taking one fails with
+/// [`RateLimited`].
 pub const MAX_TURN_WAIT: Duration = Duration::from_secs(60);
 
-/// A second, and a tenth of one for what networks do to the distances between messages.
+/// The span that each limit applies to: a second, and a tenth of one for the network, which may
+/// deliver messages closer together than they were sent.
 const WINDOW: Duration = Duration::from_millis(1_100);
 
-/// Turns to dial and to send, in the order in which they are asked for.
+/// Turns to dial and to send requests, first come, first served.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -38,19 +40,19 @@ const WINDOW: Duration = Duration::from_millis(1_100);
 /// ```
 #[derive(Debug)]
 pub struct RateLimiter {
-    turns: Mutex<Turns>,
+    windows: Mutex<Windows>,
 }
 
 #[derive(Debug)]
-struct Turns {
-    dials: Window,
-    requests: Window,
-    /// The requests that dials are followed by. Were connections opened faster than they can make
-    /// their requests, the venue would close those whose first request comes late.
-    announced: Window,
+struct Windows {
+    dials: RateWindow,
+    requests: RateWindow,
+    /// The first requests of the connections that were dialled. The venue closes a connection
+    /// whose first request is late, so connections open no faster than these can be sent.
+    first_requests: RateWindow,
 }
 
-/// There are so many waiting that a turn would be further away than [`MAX_TURN_WAIT`].
+/// The next turn is more than [`MAX_TURN_WAIT`] away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RateLimited;
@@ -59,8 +61,8 @@ impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "expected a turn within {MAX_TURN_WAIT:?}, but this process has more to ask of the \
-             venue than it may"
+            "this process exceeds the venue's rate limits: the next turn is more than \
+             {MAX_TURN_WAIT:?} away; open fewer connections"
         )
     }
 }
@@ -68,56 +70,53 @@ impl fmt::Display for RateLimited {
 impl std::error::Error for RateLimited {}
 
 impl RateLimiter {
-    /// Returns a limiter at which nothing was done yet.
+    /// Returns a limiter at which no turn was taken yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            turns: Mutex::new(Turns {
-                dials: Window::new(DIALS_PER_SECOND),
-                requests: Window::new(REQUESTS_PER_SECOND),
-                announced: Window::new(REQUESTS_PER_SECOND),
+            windows: Mutex::new(Windows {
+                dials: RateWindow::new(MAX_DIALS_PER_SECOND, WINDOW),
+                requests: RateWindow::new(MAX_REQUESTS_PER_SECOND, WINDOW),
+                first_requests: RateWindow::new(MAX_REQUESTS_PER_SECOND, WINDOW),
             }),
         }
     }
 
-    /// Returns the one that all connections of this process share unless they are told otherwise.
+    /// Returns the limiter that all connections of this process share by default.
     #[must_use]
     pub fn of_process() -> Arc<Self> {
-        static PACE: LazyLock<Arc<RateLimiter>> = LazyLock::new(Arc::default);
+        static LIMITER: LazyLock<Arc<RateLimiter>> = LazyLock::new(Arc::default);
 
-        Arc::clone(&PACE)
+        Arc::clone(&LIMITER)
     }
 
-    /// Takes a turn to dial, for a connection that will at once make so many requests without a
-    /// token. Returns when it is: `now`, or a later moment.
+    /// Takes a turn to dial, for a connection that will make this many requests without a token as
+    /// soon as it is open. Returns its time: `now`, or later.
     ///
     /// # Errors
-    /// [`RateLimited`] when that would be too late; no turn is taken then.
+    /// [`RateLimited`] if the turn would be more than [`MAX_TURN_WAIT`] away. No turn is taken
+    /// then.
     pub fn dial(&self, now: Instant, requests: usize) -> Result<Instant, RateLimited> {
-        let mut turns = self.turns();
-        let requests = requests.min(REQUESTS_PER_SECOND);
-        let turn = turns.dials.next(now, 1).max(turns.announced.next(now, requests));
+        let mut windows = lock(&self.windows);
+        let requests = requests.min(MAX_REQUESTS_PER_SECOND);
+        let turn = windows.dials.next(now, 1).max(windows.first_requests.next(now, requests));
         check(now, turn)?;
-        turns.dials.take(turn, 1);
-        turns.announced.take(turn, requests);
+        windows.dials.take(turn, 1);
+        windows.first_requests.take(turn, requests);
         Ok(turn)
     }
 
-    /// Takes a turn to send a request without a token. Returns when it is: `now`, or a later
-    /// moment.
+    /// Takes a turn to send a request without a token. Returns its time: `now`, or later.
     ///
     /// # Errors
-    /// [`RateLimited`] when that would be too late; no turn is taken then.
+    /// [`RateLimited`] if the turn would be more than [`MAX_TURN_WAIT`] away. No turn is taken
+    /// then.
     pub fn request(&self, now: Instant) -> Result<Instant, RateLimited> {
-        let mut turns = self.turns();
-        let turn = turns.requests.next(now, 1);
+        let mut windows = lock(&self.windows);
+        let turn = windows.requests.next(now, 1);
         check(now, turn)?;
-        turns.requests.take(turn, 1);
+        windows.requests.take(turn, 1);
         Ok(turn)
-    }
-
-    fn turns(&self) -> std::sync::MutexGuard<'_, Turns> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,34 +130,6 @@ fn check(now: Instant, turn: Instant) -> Result<(), RateLimited> {
     if turn.saturating_duration_since(now) > MAX_TURN_WAIT { Err(RateLimited) } else { Ok(()) }
 }
 
-/// The last turns taken, as many as may be in any [`WINDOW`].
-#[derive(Debug)]
-struct Window {
-    limit: usize,
-    taken: VecDeque<Instant>,
-}
-
-impl Window {
-    const fn new(limit: usize) -> Self {
-        Self { limit, taken: VecDeque::new() }
-    }
-
-    /// Returns when the next `count` turns may be taken together: not before those taken last,
-    /// and when enough of them lie a window back.
-    fn next(&self, now: Instant, count: usize) -> Instant {
-        let Some(last) = self.taken.back() else { return now };
-        let in_the_way = (self.taken.len() + count).checked_sub(self.limit + 1);
-        let past = in_the_way.and_then(|index| self.taken.get(index));
-        past.map_or(now, |past| *past + WINDOW).max(now).max(*last)
-    }
-
-    fn take(&mut self, turn: Instant, count: usize) {
-        self.taken.extend(std::iter::repeat_n(turn, count));
-        let excess = self.taken.len().saturating_sub(self.limit);
-        self.taken.drain(..excess);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,9 +137,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_line_that_is_too_long_says_how_long_it_may_be() {
+    fn an_exceeded_rate_says_how_long_a_wait_may_be() {
         let text = RateLimited.to_string();
-        assert!(text.contains(&format!("within {MAX_TURN_WAIT:?}")), "{text}");
+        assert!(text.contains(&format!("{MAX_TURN_WAIT:?} away")), "{text}");
     }
 
     fn assert_spaced(turns: &[Instant], limit: usize) {
@@ -195,8 +166,8 @@ mod tests {
                 assert!(turns.into_iter().flatten().all(|turn| *turn <= now + MAX_TURN_WAIT));
             }
             assert!(dials.is_sorted() && requests.is_sorted(), "first come, first served");
-            assert_spaced(&dials, DIALS_PER_SECOND);
-            assert_spaced(&requests, REQUESTS_PER_SECOND);
+            assert_spaced(&dials, MAX_DIALS_PER_SECOND);
+            assert_spaced(&requests, MAX_REQUESTS_PER_SECOND);
             assert!(requests.len() > 100);
         }
     }
@@ -206,29 +177,29 @@ mod tests {
         let (limiter, now) = (RateLimiter::new(), Instant::now());
         let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 2).unwrap()).collect();
         assert_eq!(turns[3], now, "a few go at once");
-        assert_spaced(&turns, REQUESTS_PER_SECOND / 2);
+        assert_spaced(&turns, MAX_REQUESTS_PER_SECOND / 2);
         // Those with a token are only counted as connections.
         let limiter = RateLimiter::new();
         let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 0).unwrap()).collect();
         assert_eq!(turns[7], now);
-        assert_spaced(&turns, DIALS_PER_SECOND);
+        assert_spaced(&turns, MAX_DIALS_PER_SECOND);
     }
 
     #[test]
-    fn a_line_that_is_too_long_takes_no_turn() {
+    fn a_turn_too_far_away_is_not_taken() {
         let (limiter, now) = (RateLimiter::new(), Instant::now());
         let taken = (0..10_000).take_while(|_| limiter.request(now).is_ok()).count();
         assert!((400..=450).contains(&taken), "{taken} turns in a minute");
         assert_eq!(limiter.request(now), Err(RateLimited));
         // The next turn is so late that from here it is the longest wait there is.
-        let turn = now + WINDOW * u32::try_from(taken / REQUESTS_PER_SECOND).unwrap();
+        let turn = now + WINDOW * u32::try_from(taken / MAX_REQUESTS_PER_SECOND).unwrap();
         assert_eq!(limiter.request(turn - MAX_TURN_WAIT), Ok(turn));
         let later = now + WINDOW;
         assert!(limiter.request(later).unwrap() <= later + MAX_TURN_WAIT);
     }
 
     #[test]
-    fn a_process_has_one_pace() {
+    fn a_process_has_one_limiter() {
         assert!(Arc::ptr_eq(&RateLimiter::of_process(), &RateLimiter::of_process()));
     }
 

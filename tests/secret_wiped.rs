@@ -109,6 +109,9 @@ fn reading_signing_and_dropping_leave_nothing_of_a_key_behind() {
                 let credentials = Credentials::new(KEY_NAME, &secret).unwrap();
                 let token = credentials.token(SystemTime::now(), [7; NONCE_LEN]).unwrap();
                 drop((format!("{credentials:?}"), token));
+                let clone = credentials.clone();
+                drop(credentials);
+                drop(clone.token(SystemTime::now(), [8; NONCE_LEN]).unwrap());
             });
             assert_eq!(leaks, 0, "{form}");
             let (head, tail) = secret.split_at(secret.len() / 2);

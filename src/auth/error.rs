@@ -1,4 +1,4 @@
-//! Why credentials cannot be used. Nothing here ever holds a byte of a secret.
+//! Why credentials cannot be used. No error contains a byte of a secret.
 
 use std::fmt;
 use std::io;
@@ -6,52 +6,51 @@ use std::path::PathBuf;
 
 /// Why credentials cannot be used.
 ///
-/// No error quotes a secret, not even in part: it names the form in which the secret was written
-/// and what that form lacks.
+/// No error quotes any part of a secret. It names the form of the secret, and what it lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// The key could be read but does not sign.
+    /// The key could be read, but does not sign.
     CannotSign,
-    /// The wall clock is wrong by decades.
+    /// The wall clock is before 1970.
     ClockBefore1970,
-    /// The name of the key cannot be one. It is not quoted, because what is mistaken for a name
-    /// is often the secret.
+    /// The name of the key cannot be used. It is not quoted, because it may be the secret by
+    /// mistake.
     KeyName {
         /// What was expected of it.
         expected: &'static str,
     },
-    /// The key file can be read by others than its owner, and so can the money behind the key.
+    /// Others than its owner have access to the key file.
     KeyFileExposed {
         /// The file.
         path: PathBuf,
         /// Its permissions, such as `0o644`.
         mode: u32,
     },
-    /// The key file is not what the venue hands out.
+    /// The key file does not have the form that the venue issues.
     KeyFileForm {
         /// The file.
         path: PathBuf,
         /// What was expected of it.
         expected: &'static str,
     },
-    /// What looks like a secret was given as the path of a key file. It is not quoted.
+    /// The path of the key file looks like a secret. It is not quoted.
     KeyFilePath,
     /// The key file cannot be read.
     KeyFileUnreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         kind: io::ErrorKind,
     },
     /// The secret cannot be used.
     Secret {
-        /// The form in which it is written, as far as it was recognised.
+        /// The form that was recognised.
         form: SecretForm,
-        /// What was expected of that form.
+        /// What was expected instead.
         expected: &'static str,
     },
-    /// An environment variable is not set, or is no text.
+    /// An environment variable is not set, or is not UTF-8.
     Variable {
         /// Its name.
         name: &'static str,
@@ -61,21 +60,22 @@ pub enum AuthError {
 impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::CannotSign => f.write_str("expected a key that signs, but it cannot"),
-            Self::ClockBefore1970 => f.write_str("expected a wall clock after 1970"),
-            Self::KeyName { expected } => write!(f, "the name of the key: expected {expected}"),
+            Self::CannotSign => f.write_str("the key cannot sign: create a new one"),
+            Self::ClockBefore1970 => f.write_str("the wall clock is before 1970: set it"),
+            Self::KeyName { expected } => {
+                write!(f, "the name of the key cannot be used: expected {expected}")
+            }
             Self::KeyFileExposed { path, mode } => write!(
                 f,
-                "the key file {}: expected one that only its owner can read (mode 600), got mode \
-                 {mode:o}",
+                "others can access the key file {} (mode {mode:o}): set its mode to 600",
                 path.display()
             ),
             Self::KeyFileForm { path, expected } => {
-                write!(f, "the key file {}: expected {expected}", path.display())
+                write!(f, "the key file {} cannot be used: expected {expected}", path.display())
             }
-            Self::KeyFilePath => {
-                f.write_str("expected the path of a key file, got what looks like a secret")
-            }
+            Self::KeyFilePath => f.write_str(
+                "the path of the key file looks like a secret: expected the path of a file",
+            ),
             Self::KeyFileUnreadable { path, kind } => {
                 write!(f, "the key file {} cannot be read: {kind}", path.display())
             }
@@ -83,7 +83,7 @@ impl fmt::Display for AuthError {
                 write!(f, "the secret is {form}: expected {expected}")
             }
             Self::Variable { name } => {
-                write!(f, "expected text in the environment variable {name}, got none")
+                write!(f, "the environment variable {name} is not set, or is not UTF-8 text")
             }
         }
     }
@@ -91,23 +91,23 @@ impl fmt::Display for AuthError {
 
 impl std::error::Error for AuthError {}
 
-/// The form in which a secret is written.
+/// The form of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SecretForm {
-    /// Base64 without a frame around it: an Ed25519 key, as the venue issues it.
+    /// Bare base64: an Ed25519 key, as the venue issues it.
     Base64,
     /// `-----BEGIN EC PRIVATE KEY-----` (SEC1): an elliptic-curve key, as the venue issues it.
     EcPem,
-    /// Nothing.
+    /// An empty text.
     Empty,
-    /// A private key that is locked with a password.
+    /// A private key that is encrypted with a password.
     EncryptedPem,
     /// `-----BEGIN OPENSSH PRIVATE KEY-----`.
     OpensshPem,
-    /// Another thing in PEM.
+    /// PEM with another label.
     OtherPem,
-    /// `-----BEGIN PRIVATE KEY-----`: a key of any kind in PKCS#8.
+    /// `-----BEGIN PRIVATE KEY-----`: a key of any algorithm, in PKCS#8.
     Pkcs8Pem,
     /// A public key or a certificate in PEM.
     PublicPem,
@@ -123,7 +123,7 @@ impl fmt::Display for SecretForm {
             Self::Base64 => "base64",
             Self::EcPem => "PEM of an elliptic-curve private key (SEC1)",
             Self::Empty => "empty",
-            Self::EncryptedPem => "PEM of a private key that is locked with a password",
+            Self::EncryptedPem => "PEM of a private key that is encrypted with a password",
             Self::OpensshPem => "PEM of an OpenSSH private key",
             Self::OtherPem => "PEM of something else",
             Self::Pkcs8Pem => "PEM of a private key (PKCS#8)",

@@ -1,4 +1,4 @@
-//! Reads the key file that the venue hands out: JSON with the name of the key and its secret.
+//! Reads key files as the venue issues them: JSON with the name of the key and its secret.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use super::error::AuthError;
 use super::secret::looks_like_a_secret;
 
-/// The largest key file that is read. The venue's have less than 1 KiB.
+/// The largest key file that is accepted. The venue's are smaller than 1 KiB.
 pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 
-/// Who may read a key file.
+/// Who may have access to a key file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Readers {
     Anyone,
@@ -28,7 +28,7 @@ pub(super) struct KeyFile<'a> {
 }
 
 impl<'a> KeyFile<'a> {
-    /// Reads the file, unless others than those named may.
+    /// Reads the file, unless others than `readers` have access to it.
     pub(super) fn read(path: &'a Path, readers: Readers) -> Result<Self, AuthError> {
         let unreadable = |error: io::Error| AuthError::KeyFileUnreadable {
             path: path.to_owned(),
@@ -41,7 +41,7 @@ impl<'a> KeyFile<'a> {
         if readers == Readers::OwnerOnly {
             check_mode(path, mode_of(&file).map_err(unreadable)?)?;
         }
-        // With room for one byte too many the buffer never grows, and a longer file shows.
+        // One byte more than allowed shows that a file is too long, and the buffer never grows.
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_BYTES + 1));
         file.take(MAX_KEY_FILE_BYTES as u64 + 1).read_to_end(&mut text).map_err(unreadable)?;
         let file = Self { path, text };
@@ -51,8 +51,8 @@ impl<'a> KeyFile<'a> {
         Ok(file)
     }
 
-    /// Returns the name of the key, and the secret as JSON writes it: the reader of secrets knows
-    /// its escapes, while a JSON parser would leave unwiped copies behind.
+    /// Returns the name of the key, and the secret as it stands in the JSON. The parser of secrets
+    /// reads its escapes; a JSON parser would leave unwiped copies behind.
     pub(super) fn parts(&self) -> Result<(String, &str), AuthError> {
         let fields: BTreeMap<String, &RawValue> =
             serde_json::from_slice(&self.text).map_err(|_| self.wrong(EXPECTED))?;
@@ -71,10 +71,10 @@ impl<'a> KeyFile<'a> {
 
 const EXPECTED: &str = "a JSON object with `name` (or `id`) and `privateKey`";
 
-/// The permissions of group and others.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
-/// The part of a mode that is permissions.
+/// The permission bits of a mode.
 const PERMISSIONS: u32 = 0o7777;
 
 fn check_mode(path: &Path, mode: Option<u32>) -> Result<(), AuthError> {
@@ -86,7 +86,7 @@ fn check_mode(path: &Path, mode: Option<u32>) -> Result<(), AuthError> {
     }
 }
 
-/// Returns the mode of the file that was opened, not of whatever has its name by now.
+/// Returns the mode of the open file, which may have been replaced at its path since.
 #[cfg(unix)]
 fn mode_of(file: &File) -> io::Result<Option<u32>> {
     use std::os::unix::fs::PermissionsExt as _;
@@ -94,7 +94,7 @@ fn mode_of(file: &File) -> io::Result<Option<u32>> {
     Ok(Some(file.metadata()?.permissions().mode()))
 }
 
-/// Elsewhere permissions are not told by a mode.
+/// Other systems have no mode.
 #[cfg(not(unix))]
 fn mode_of(_: &File) -> io::Result<Option<u32>> {
     Ok(None)

@@ -1,27 +1,28 @@
-//! Credentials of the venue, and one short-lived token (JWT) for each message.
+//! Credentials for the venue, and one short-lived token (JWT) for each request.
 //!
 //! Tokens are optional for market data; the venue recommends them "for the most reliable
-//! connection". A token lives two minutes and is signed when its message is sent; it is never
-//! stored. The clock and the random number come in as arguments.
+//! connection". A token is valid for two minutes. It is signed when its request is sent, and never
+//! stored. Time and randomness are arguments.
 //!
 //! # Secrets
 //!
-//! A secret is read in every form in which the venue hands it out:
+//! A secret is accepted in every form that the venue issues:
 //!
-//! | form | signed by |
+//! | form | algorithm |
 //! |---|---|
 //! | PEM, `-----BEGIN EC PRIVATE KEY-----` (SEC1) on the curve P-256 | ES256 |
 //! | PEM, `-----BEGIN PRIVATE KEY-----` (PKCS#8) of a P-256 or an Ed25519 key | ES256, EdDSA |
 //! | base64 of an Ed25519 key: 64 bytes, or the seed's 32 | EdDSA |
 //!
-//! Line breaks may be written as `\n`, and quotes or blanks around the whole do no harm. What
-//! cannot be used is an [`AuthError`] before there is any connection; it says which form was
-//! recognised and what is missing, and never holds a byte of the secret.
+//! Line breaks may be written as `\n`; surrounding quotes and whitespace are ignored. A secret that
+//! cannot be used is an [`AuthError`] before there is any connection. The error names the form that
+//! was recognised and what it lacks, and never contains a byte of the secret.
 //!
-//! [`Credentials`] keep the key alone, wiped when they are dropped, and so is every buffer that it
-//! went through here. They are no `Clone`, cannot be serialised or compared, and their `Debug`
-//! shows the name of the key and `[redacted]`. The text that the caller read a secret from is the
-//! caller's to wipe; [`Credentials::from_env`] and [`Credentials::from_key_file`] wipe their own.
+//! [`Credentials`] keep the private key only. Clones share one copy of it, which is wiped when the
+//! last of them is dropped, as is every buffer that it passed through here. Credentials cannot be
+//! serialised or compared, and their `Debug` output shows the name of the key and `[redacted]`.
+//! A text that the caller read a secret from is the caller's to wipe; [`Credentials::from_env`] and
+//! [`Credentials::from_key_file`] wipe theirs.
 
 mod error;
 mod key_file;
@@ -43,19 +44,18 @@ pub use self::key_file::MAX_KEY_FILE_BYTES;
 use self::key_file::{KeyFile, Readers};
 use self::secret::{SigningKey, looks_like_a_secret};
 
-/// How long a token is valid, as the venue prescribes.
+/// How long a token is valid: two minutes, as the venue requires.
 pub const TOKEN_LIFETIME: Duration = Duration::from_secs(120);
 
-/// How many random bytes go into a token, so that no two are the same.
+/// How many random bytes a token contains, so that no two tokens are the same.
 pub const NONCE_LEN: usize = 16;
 
 /// How far this machine's clock may run ahead of the venue's by default.
 ///
-/// A token that is valid only from a moment to come is refused; one that says it was made a
-/// little earlier merely ends earlier.
+/// The venue rejects a token that is not valid yet. One that is dated back only expires earlier.
 pub const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(5);
 
-/// The bound of [`Credentials::with_clock_skew`]: half a token's life.
+/// The bound of [`Credentials::with_clock_skew`]: half of [`TOKEN_LIFETIME`].
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// The environment variable with the name of the key.
@@ -67,9 +67,9 @@ pub const SECRET_VARIABLE: &str = "COINBASE_API_SECRET";
 /// The longest name of a key. The venue's have less than 100 bytes.
 const MAX_KEY_NAME_BYTES: usize = 512;
 
-/// A key of the venue's developer platform.
+/// An API key of the venue: its name and its private key.
 ///
-/// The secret is wiped when this is dropped, and never shown.
+/// Clones share the private key, which is never shown and is wiped when the last clone is dropped.
 ///
 /// ```
 /// use level2::auth::{AuthError, Credentials};
@@ -81,7 +81,7 @@ const MAX_KEY_NAME_BYTES: usize = 512;
 #[derive(Clone)]
 pub struct Credentials {
     key_name: String,
-    /// Shared by all clones, and wiped with the last.
+    /// Shared by all clones, so that there is one copy to wipe.
     key: Arc<SigningKey>,
     clock_skew: Duration,
 }
@@ -91,12 +91,12 @@ impl Credentials {
     /// secret, in any of the [forms](self#secrets).
     ///
     /// # Errors
-    /// [`AuthError`] when the name or the secret cannot be used.
+    /// [`AuthError`] if the name or the secret cannot be used.
     pub fn new(key_name: &str, secret: &str) -> Result<Self, AuthError> {
         let key_name = checked_key_name(key_name)?.to_owned();
-        let key = SigningKey::parse(secret)?;
-        let credentials = Self { key_name, key: Arc::new(key), clock_skew: DEFAULT_CLOCK_SKEW };
-        // A key that cannot sign is found out here, before there is a connection.
+        let key = Arc::new(SigningKey::parse(secret)?);
+        let credentials = Self { key_name, key, clock_skew: DEFAULT_CLOCK_SKEW };
+        // A key that cannot sign shows here, before there is a connection.
         credentials.token(UNIX_EPOCH, [0; NONCE_LEN])?;
         Ok(credentials)
     }
@@ -104,7 +104,7 @@ impl Credentials {
     /// Reads a key from the environment: [`KEY_NAME_VARIABLE`] and [`SECRET_VARIABLE`].
     ///
     /// # Errors
-    /// [`AuthError`] when one of them is not set, or cannot be used.
+    /// [`AuthError`] if one of them is not set, or cannot be used.
     pub fn from_env() -> Result<Self, AuthError> {
         let read = |name| {
             let text = std::env::var(name).map(Zeroizing::new);
@@ -113,22 +113,22 @@ impl Credentials {
         Self::new(&read(KEY_NAME_VARIABLE)?, &read(SECRET_VARIABLE)?)
     }
 
-    /// Reads the key file that the venue hands out: JSON with `name` (or `id`) and `privateKey`.
+    /// Reads a key file as the venue issues it: JSON with `name` (or `id`) and `privateKey`.
     ///
-    /// On Unix the file must be readable by its owner alone (`chmod 600`); where others may read
-    /// it on purpose, see [`Credentials::from_key_file_readable_by_others`].
+    /// On Unix, only the owner may have access to the file (`chmod 600`). If others have it on
+    /// purpose, use [`Credentials::from_key_file_readable_by_others`].
     ///
     /// # Errors
-    /// [`AuthError`] when the file cannot be read, is open to others, or cannot be used.
+    /// [`AuthError`] if the file cannot be read, is accessible to others, or cannot be used.
     pub fn from_key_file(path: impl AsRef<Path>) -> Result<Self, AuthError> {
         Self::from_file(path.as_ref(), Readers::OwnerOnly)
     }
 
-    /// Reads a key file that others than its owner may read: where the system hands secrets to
-    /// processes that way, as containers do, or where permissions mean nothing.
+    /// Reads a key file without checking who else may read it: for systems that pass secrets to
+    /// processes that way, such as containers, and for those where permissions mean nothing.
     ///
     /// # Errors
-    /// [`AuthError`] when the file cannot be read, or cannot be used.
+    /// [`AuthError`] if the file cannot be read, or cannot be used.
     pub fn from_key_file_readable_by_others(path: impl AsRef<Path>) -> Result<Self, AuthError> {
         Self::from_file(path.as_ref(), Readers::Anyone)
     }
@@ -139,9 +139,9 @@ impl Credentials {
         Self::new(&key_name, secret)
     }
 
-    /// Says how far this machine's clock may run ahead of the venue's: tokens are dated back by
-    /// so much. The default is [`DEFAULT_CLOCK_SKEW`]; more than [`MAX_CLOCK_SKEW`] counts as
-    /// that.
+    /// Sets how far this machine's clock may run ahead of the venue's: tokens are dated back by
+    /// `clock_skew`, or by [`MAX_CLOCK_SKEW`] if that is less. The default is
+    /// [`DEFAULT_CLOCK_SKEW`].
     #[must_use]
     pub fn with_clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew.min(MAX_CLOCK_SKEW);
@@ -154,13 +154,13 @@ impl Credentials {
         &self.key_name
     }
 
-    /// Signs a token for one message, valid for [`TOKEN_LIFETIME`] from the clock skew before
-    /// `now`.
+    /// Signs a token for one request. It is valid for [`TOKEN_LIFETIME`], which starts the clock
+    /// skew before `now`.
     ///
-    /// The nonce must be random, and another one for each token.
+    /// The nonce must be random, and a new one for each token.
     ///
     /// # Errors
-    /// [`AuthError`] when `now` lies before 1970, or the key cannot sign.
+    /// [`AuthError`] if `now` is before 1970, or the key cannot sign.
     pub fn token(&self, now: SystemTime, nonce: [u8; NONCE_LEN]) -> Result<Token, AuthError> {
         let since_epoch = now.duration_since(UNIX_EPOCH).map_err(|_| AuthError::ClockBefore1970)?;
         let not_before = since_epoch.saturating_sub(self.clock_skew).as_secs();
@@ -180,14 +180,14 @@ impl Credentials {
             URL_SAFE_NO_PAD.encode(header),
             URL_SAFE_NO_PAD.encode(claims.to_string())
         );
-        // The provider is named here: the crate's own default panics when the caller's program
-        // has switched on two of them.
+        // The provider is named explicitly: the library's default panics in programs that enable
+        // two of them.
         let signer = (DEFAULT_PROVIDER.signer_factory)(&self.key.algorithm, &self.key.key)
             .map_err(|_| AuthError::CannotSign)?;
         let signature = signer.try_sign(message.as_bytes()).map_err(|_| AuthError::CannotSign)?;
         let signature = Zeroizing::new(URL_SAFE_NO_PAD.encode(Zeroizing::new(signature)));
-        // As large as it becomes: a text that grew would leave a copy of itself behind. The
-        // message is no secret, for it opens nothing without the signature.
+        // Of its final size, as a text that grows leaves unwiped copies behind. The message is not
+        // secret: it is worthless without the signature.
         let mut text = Zeroizing::new(String::with_capacity(message.len() + 1 + signature.len()));
         text.push_str(&message);
         text.push('.');
@@ -206,10 +206,10 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// A signed token, to be sent with one message.
+/// A signed token, to be sent with one request.
 ///
-/// Whoever reads it can ask in the key's name for two minutes: it is not shown by `Debug`, and
-/// wiped when it is dropped.
+/// For two minutes its holder can make requests in the key's name. So its `Debug` output is
+/// redacted, and it is wiped when it is dropped.
 pub struct Token {
     text: Zeroizing<String>,
 }
@@ -228,17 +228,17 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Cuts the blanks and quotes off the name of a key, which would else be part of every token.
+/// Trims whitespace and quotes off the name of a key, and rejects what cannot be one.
 fn checked_key_name(name: &str) -> Result<&str, AuthError> {
     let wrong = |expected| Err(AuthError::KeyName { expected });
     let name = name.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
     if name.is_empty() {
-        wrong("organizations/.../apiKeys/... or an identifier, got nothing")
+        wrong("organizations/.../apiKeys/... or an identifier, but it is empty")
     } else if looks_like_a_secret(name) {
-        // It would be shown wherever names are.
-        wrong("a name, got what looks like a secret: are the two exchanged?")
+        // Names are shown.
+        wrong("a name, but it looks like a secret: were the two swapped?")
     } else if name.len() > MAX_KEY_NAME_BYTES || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        wrong("at most 512 printable ASCII characters without blanks")
+        wrong("at most 512 printable ASCII characters without spaces")
     } else {
         Ok(name)
     }

@@ -1,8 +1,7 @@
-//! Reads a secret in every form in which the venue hands it out, and people pass it on.
+//! Parses secrets in every form that the venue issues, with the escapes that copying adds.
 //!
-//! Whatever holds a part of the secret on the way is wiped when it is dropped. For that to mean
-//! anything no buffer may grow: growing copies a buffer and frees the old one unwiped. Each is
-//! made as large as its content can become.
+//! Every buffer that holds a part of a secret is wiped when it is dropped. No such buffer may grow,
+//! because that frees the old memory unwiped: each is allocated as large as its content can become.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
@@ -13,32 +12,31 @@ use zeroize::Zeroizing;
 
 use super::error::{AuthError, SecretForm};
 
-/// How many bytes an Ed25519 seed has; its public key has as many.
+/// The length of an Ed25519 seed, and of its public key.
 const ED25519_LEN: usize = 32;
 
-/// The names of algorithms and curves inside PKCS#8, as DER writes them.
+/// The object identifiers of algorithms and curves, in DER.
 const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-/// Where in PKCS#8 these names stand: at its beginning, before the key itself.
+/// The length of the beginning of PKCS#8 that contains the identifiers, before the key itself.
 const OID_REGION: usize = 32;
 
-/// Base64 as the venue writes it. Its padding gets lost when keys are copied, and is not needed.
+/// Base64 as the venue writes it. Padding is optional, as it gets lost when keys are copied.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What signs, and by which algorithm. The key is in PKCS#8, which the signer takes, and is wiped
-/// when this is dropped.
+/// A private key in PKCS#8, and its algorithm. The key is wiped when this is dropped.
 pub(super) struct SigningKey {
     pub(super) key: EncodingKey,
     pub(super) algorithm: Algorithm,
 }
 
 impl SigningKey {
-    /// Reads a secret.
+    /// Parses a secret.
     pub(super) fn parse(secret: &str) -> Result<Self, AuthError> {
         let text = unescape(secret);
         let text = trim(&text);
@@ -57,7 +55,7 @@ impl SigningKey {
         Self::from_ed25519_bytes(&bytes)
     }
 
-    /// Reads SEC1 or PKCS#8 of an elliptic-curve key.
+    /// Parses SEC1 or PKCS#8 of an elliptic-curve key.
     fn from_ec(der: &[u8], form: SecretForm) -> Result<Self, AuthError> {
         let wrong = || wrong(form, "a whole key on the curve P-256");
         let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
@@ -66,7 +64,7 @@ impl SigningKey {
         Ok(Self { key: EncodingKey::from_ec_der(pkcs8.as_ref()), algorithm: Algorithm::ES256 })
     }
 
-    /// Reads PKCS#8, which says of itself what key it holds.
+    /// Parses PKCS#8, which names the algorithm of its key.
     fn from_pkcs8(der: &[u8]) -> Result<Self, AuthError> {
         let form = SecretForm::Pkcs8Pem;
         let names = &der[..der.len().min(OID_REGION)];
@@ -84,7 +82,7 @@ impl SigningKey {
         Err(wrong(form, "a P-256 or an Ed25519 key, not one of another kind"))
     }
 
-    /// Reads an Ed25519 seed, alone or followed by its public key.
+    /// Parses an Ed25519 seed, alone or followed by its public key.
     fn from_ed25519_bytes(bytes: &[u8]) -> Result<Self, AuthError> {
         let form = SecretForm::Base64;
         match bytes.split_at_checked(ED25519_LEN) {
@@ -112,7 +110,7 @@ impl SigningKey {
     }
 }
 
-/// Returns whether a text is more likely a secret than the name of a key.
+/// Returns whether a text is more likely a secret than a name or a path.
 pub(super) fn looks_like_a_secret(text: &str) -> bool {
     text.contains(BEGIN.trim_end())
         || decode(text).is_some_and(|bytes| [ED25519_LEN, 2 * ED25519_LEN].contains(&bytes.len()))
@@ -125,7 +123,7 @@ const DASHES: &str = "-----";
 const USABLE_FORMS: &str = "PEM that begins with -----BEGIN EC PRIVATE KEY----- or -----BEGIN \
                             PRIVATE KEY-----, or the base64 of an Ed25519 key";
 
-/// What each label of PEM stands for.
+/// The labels of PEM and the forms that they stand for.
 const LABELS: [(&str, SecretForm); 8] = [
     ("CERTIFICATE", SecretForm::PublicPem),
     ("EC PRIVATE KEY", SecretForm::EcPem),
@@ -137,20 +135,22 @@ const LABELS: [(&str, SecretForm); 8] = [
     ("RSA PUBLIC KEY", SecretForm::PublicPem),
 ];
 
-/// The private key of a PEM text: what stands between the lines that begin and end it.
+/// The private key of a PEM text: the base64 between its first and last line.
 struct Framed<'a> {
     form: SecretForm,
     body: &'a str,
 }
 
 impl<'a> Framed<'a> {
-    /// Finds the private key in a text, which may hold other blocks: OpenSSL writes the
-    /// parameters of a curve in one before it. Returns `None` if the text is no PEM.
+    /// Finds the private key in a text. Other blocks may precede it: OpenSSL writes the parameters
+    /// of a curve in one. Returns `None` if the text is not PEM.
     fn find(text: &'a str) -> Result<Option<Self>, AuthError> {
         let mut rest = text;
         let mut other = None;
         while let Some((_, block)) = rest.split_once(BEGIN) {
-            let (label, block) = block.split_once(DASHES).unwrap_or_default();
+            let (label, block) = block
+                .split_once(DASHES)
+                .ok_or_else(|| wrong(SecretForm::OtherPem, "a whole first line"))?;
             let form = LABELS.iter().find(|(known, _)| *known == label);
             let form = form.map_or(SecretForm::OtherPem, |(_, form)| *form);
             let (body, after) = block
@@ -159,7 +159,7 @@ impl<'a> Framed<'a> {
             if matches!(form, SecretForm::EcPem | SecretForm::Pkcs8Pem) {
                 let end = after.split_once(DASHES).map(|(end, _)| end);
                 if end != Some(label) {
-                    return Err(wrong(form, "the same words in its last line as in its first"));
+                    return Err(wrong(form, "the same label in its last line as in its first"));
                 }
                 if body.contains("ENCRYPTED") {
                     return Err(wrong(SecretForm::EncryptedPem, "a key without a password"));
@@ -184,19 +184,19 @@ const fn wrong(form: SecretForm, expected: &'static str) -> AuthError {
     AuthError::Secret { form, expected }
 }
 
-/// Cuts blanks and quotes off both ends.
+/// Trims whitespace and quotes off both ends.
 fn trim(text: &str) -> &str {
     text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\u{feff}'))
 }
 
-/// Writes out the escapes that a secret picks up in environment files and JSON.
+/// Replaces the escapes that a secret picks up in environment files and JSON.
 fn unescape(secret: &str) -> Zeroizing<String> {
     // An escape is never shorter than what it stands for.
     let mut text = Zeroizing::new(String::with_capacity(secret.len()));
     let mut rest = secret;
     while let Some((before, escape)) = rest.split_once('\\') {
         text.push_str(before);
-        // Escaped once by each hand that it went through.
+        // Each program that passed it on may have escaped it again.
         let escape = escape.trim_start_matches('\\');
         let mut characters = escape.chars();
         rest = match characters.next() {
@@ -207,13 +207,13 @@ fn unescape(secret: &str) -> Zeroizing<String> {
             Some('u') => match characters.as_str().split_at_checked(4) {
                 Some((digits, after)) => {
                     let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32);
-                    // No other characters are escaped in a key; those would only take more room.
+                    // Keys are ASCII. Any other character becomes one that no key contains.
                     text.push(character.filter(char::is_ascii).unwrap_or('\u{1a}'));
                     after
                 }
                 None => characters.as_str(),
             },
-            // A quote, a slash, or nothing that means anything.
+            // A quote, a slash, or an escape without a meaning.
             _ => escape,
         };
     }
@@ -227,7 +227,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     joined.extend(text.bytes().filter(|byte| !byte.is_ascii_whitespace()));
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(joined.len())]);
     let len = BASE64.decode_slice(joined.as_slice(), &mut bytes).ok()?;
-    // Cutting a buffer shorter leaves its memory where it is.
+    // Truncating does not move the buffer.
     bytes.truncate(len);
     Some(bytes)
 }

@@ -12,11 +12,11 @@ use super::*;
 
 const KEY_NAME: &str = "organizations/one/apiKeys/two";
 
-// A copy, a comparison or a serialised form of a secret would be one more place to lose it in. A
-// clone of credentials shares the memory of the one key.
-assert_not_impl_any!(Credentials: PartialEq, Eq, std::hash::Hash, serde::Serialize);
+// A comparison, a text or a serialised form of a secret would be one more way for it to get out.
+assert_not_impl_any!(Credentials: PartialEq, Eq, std::hash::Hash, fmt::Display, Default);
+assert_not_impl_any!(Credentials: AsRef<str>, AsRef<[u8]>);
+assert_not_impl_any!(Credentials: serde::Serialize, serde::de::DeserializeOwned);
 assert_not_impl_any!(SigningKey: Clone);
-assert_not_impl_any!(Credentials: fmt::Display, AsRef<str>, AsRef<[u8]>, Default);
 assert_not_impl_any!(Token: Clone, PartialEq, Eq, std::hash::Hash, serde::Serialize);
 assert_not_impl_any!(Token: fmt::Display);
 assert_impl_all!(Credentials: Clone, Send, Sync, fmt::Debug);
@@ -122,6 +122,20 @@ fn a_name_that_cannot_be_one_is_refused_without_being_quoted() {
     // A bare identifier is what the venue issues by now.
     let credentials = Credentials::new("'f0e1d2c3-0000-4000-8000-0123456789ab'", &secret).unwrap();
     assert_eq!(credentials.key_name(), "f0e1d2c3-0000-4000-8000-0123456789ab");
+}
+
+#[test]
+fn clones_share_one_copy_of_the_secret() {
+    let credentials = Credentials::new(KEY_NAME, &new_secret()).unwrap();
+    let clone = credentials.clone().with_clock_skew(Duration::ZERO);
+    assert!(Arc::ptr_eq(&credentials.key, &clone.key));
+    assert_eq!((clone.key_name(), clone.clock_skew), (KEY_NAME, Duration::ZERO));
+    assert_eq!(credentials.clock_skew, DEFAULT_CLOCK_SKEW);
+    let key = Arc::downgrade(&credentials.key);
+    drop(credentials);
+    clone.token(at(1_000), [0; NONCE_LEN]).unwrap();
+    drop(clone);
+    assert_eq!(key.strong_count(), 0, "wiped with the last of them");
 }
 
 #[test]

@@ -58,7 +58,8 @@ use self::inner::{Inner, Route};
 pub use self::slot::BboWatch;
 use crate::bbo::Bbo;
 use crate::book::{Book, Level};
-use crate::feed::{ConfigError, Connector, Dial, now};
+use crate::clock::now;
+use crate::feed::{ConfigError, Connector, Dial};
 use crate::session::{NotLive, ProductStats, Stats, Status, UnknownProduct};
 use crate::wire::ProductId;
 

@@ -9,7 +9,8 @@ use tokio::sync::Notify;
 use super::inner::Inner;
 use super::line::{Chore, Line, Step};
 use super::turnstile::Turnstile;
-use crate::feed::{FeedError, Link, Received, now};
+use crate::clock::now;
+use crate::feed::{FeedError, Link, Received};
 
 /// The connections that feed the same products: one, or one and its standby.
 #[derive(Debug)]

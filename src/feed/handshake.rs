@@ -1,35 +1,27 @@
-//! From a stream of bytes to an open WebSocket, and what the venue's answer says besides.
+//! The WebSocket handshake, and what the venue's response to it says.
 
 use std::time::{Duration, SystemTime};
 
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::http::header::{
     DATE, HeaderMap, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_EXTENSIONS,
 };
 use tokio_tungstenite::tungstenite::http::{Response, Uri};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
 
-use super::dial::{DialError, Dialing, Transport};
+use super::dial::Dialing;
+use super::error::DialError;
+use super::socket::{Socket, socket_config};
 use crate::session::{DialStage, Disconnect};
 
-/// How many bytes of requests may wait for a venue that does not read.
-const MAX_WRITE_BUFFER_BYTES: usize = 1 << 20;
-
-/// How many bytes of requests are gathered before they are written: none, each goes at once.
-const WRITE_BUFFER_BYTES: usize = 0;
-
-/// An open WebSocket.
-pub(super) type Socket = WebSocketStream<Box<dyn Transport>>;
-
-/// A handshake that succeeded.
+/// The result of a handshake.
 pub(super) struct Opened {
     pub(super) socket: Socket,
-    /// How far the venue's clock is ahead of this machine's, in seconds, if it told its time.
+    /// How far the venue's clock is ahead of this machine's, in seconds. `None` if the response
+    /// has no readable `Date`.
     pub(super) clock_offset_s: Option<i64>,
 }
 
-/// Waits for a transport, and then makes a WebSocket of it.
+/// Awaits the transport, and opens a WebSocket on it.
 pub(super) async fn open_socket(
     dialing: Dialing,
     uri: Uri,
@@ -38,46 +30,44 @@ pub(super) async fn open_socket(
     let stream = dialing.await?;
     let failed = |error: String| Disconnect::from(DialError::new(DialStage::Handshake, error));
     let request = uri.into_client_request().map_err(|error| failed(error.to_string()))?;
-    let config = WebSocketConfig::default()
-        .max_message_size(Some(max_message_bytes))
-        .max_frame_size(Some(max_message_bytes))
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES);
-    let answer = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
+    let config = socket_config(max_message_bytes);
+    let opened = tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await;
     let now = SystemTime::now();
-    let (socket, response) = answer.map_err(|error| match error {
+    let (socket, response) = opened.map_err(|error| match error {
         tungstenite::Error::Http(response) => rejection(&response, now),
         other => failed(other.to_string()),
     })?;
-    // None was offered. A frame of an extension would be unreadable, so it is better said now.
+    // None was offered, and frames of an extension would be unreadable.
     if let Some(extensions) = response.headers().get(SEC_WEBSOCKET_EXTENSIONS) {
-        return Err(failed(format!("the venue insists on the extension {extensions:?}")));
+        return Err(failed(format!("the venue requires the extension {extensions:?}")));
     }
     Ok(Opened { socket, clock_offset_s: clock_offset_s(response.headers(), now) })
 }
 
-/// Reads an answer that is no WebSocket's. Its body is left unread: nobody can trust it.
+/// Reads a response that is not a WebSocket's. Its body is ignored, as nothing vouches for it.
 fn rejection<T>(response: &Response<T>, now: SystemTime) -> Disconnect {
     let headers = response.headers();
     let retry_after = text(headers, &RETRY_AFTER).and_then(|text| match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
-        // A moment is meant by the clock that the venue shows, if it shows one.
+        // A date is by the venue's clock, which the response shows in `Date`.
         Err(_) => {
             let from = date(headers, &DATE).unwrap_or(now);
-            let pause = date(headers, &RETRY_AFTER)?.duration_since(from);
-            Some(pause.unwrap_or_default())
+            let until = date(headers, &RETRY_AFTER)?;
+            Some(until.duration_since(from).unwrap_or(Duration::ZERO))
         }
     });
     Disconnect::Rejected { status: response.status().as_u16(), retry_after }
 }
 
+/// Returns how far the clock in `Date` is ahead of `now`, in seconds.
 fn clock_offset_s(headers: &HeaderMap, now: SystemTime) -> Option<i64> {
     let theirs = date(headers, &DATE)?;
-    let seconds = |distance: Duration| i64::try_from(distance.as_secs()).unwrap_or(i64::MAX);
-    Some(match theirs.duration_since(now) {
-        Ok(ahead) => seconds(ahead),
-        Err(behind) => -seconds(behind.duration()),
-    })
+    // A date is of the years 1970 to 9999, so the distance fits unless this clock is absurd.
+    let seconds = |distance: Duration| i64::try_from(distance.as_secs());
+    match theirs.duration_since(now) {
+        Ok(ahead) => seconds(ahead).ok(),
+        Err(behind) => seconds(behind.duration()).ok().map(|seconds| -seconds),
+    }
 }
 
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {

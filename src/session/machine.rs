@@ -125,7 +125,7 @@ impl Machine {
             times: TimeReader::default(),
             epoch: now,
             live_since: None,
-            rate: RequestRate::default(),
+            rate: RequestRate::new(),
             has_requests: false,
             wants_heartbeats: false,
             tokens: Tokens::default(),

@@ -1,10 +1,10 @@
 //! How long to wait before trying again, and how often the venue may be asked.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::config::MAX_REQUESTS_PER_SECOND;
 use super::event::{DialStage, Disconnect};
+use crate::rate_window::RateWindow;
 
 /// How soon to dial again, by what ended the connection or the dial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,24 +94,22 @@ impl Backoff {
 }
 
 /// Keeps requests within the venue's limit, in any window of a second.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct RequestRate {
-    /// When the last requests were sent, at most [`MAX_REQUESTS_PER_SECOND`] of them.
-    sent: VecDeque<Instant>,
+    sent: RateWindow,
     /// Before this moment none may be sent, whatever the rate.
     held_until: Option<Instant>,
 }
 
 impl RequestRate {
+    pub(super) const fn new() -> Self {
+        let sent = RateWindow::new(MAX_REQUESTS_PER_SECOND, Duration::from_secs(1));
+        Self { sent, held_until: None }
+    }
+
     /// Returns when the next request may be sent: `now`, or a later moment.
     pub(super) fn ready_at(&self, now: Instant) -> Instant {
-        const WINDOW: Duration = Duration::from_secs(1);
-
-        let now = self.held_until.map_or(now, |until| now.max(until));
-        match self.sent.front() {
-            Some(oldest) if self.sent.len() >= MAX_REQUESTS_PER_SECOND => now.max(*oldest + WINDOW),
-            _ => now,
-        }
+        self.sent.next(self.held_until.map_or(now, |until| now.max(until)), 1)
     }
 
     /// Lets no request go before a moment.
@@ -126,10 +124,7 @@ impl RequestRate {
 
     /// Counts a request sent now.
     pub(super) fn count(&mut self, now: Instant) {
-        if self.sent.len() >= MAX_REQUESTS_PER_SECOND {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(now);
+        self.sent.take(now, 1);
     }
 }
 
@@ -173,7 +168,7 @@ mod tests {
     #[test]
     fn no_window_of_a_second_holds_more_requests_than_allowed() {
         let start = Instant::now();
-        let mut rate = RequestRate::default();
+        let mut rate = RequestRate::new();
         let mut sent = Vec::new();
         let mut now = start;
         for step in 0..100u32 {

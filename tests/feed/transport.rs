@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use level2::feed::{Dial, DialError, Dialing, Feed, FeedError};
+use level2::feed::{DialError, Feed, FeedConfig, FeedError};
 use level2::session::{DialStage, Disconnect, SessionEvent};
-use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
+use level2_sim::{ExchangeConfig, ProductSpec, ServerConfig};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
@@ -228,32 +228,61 @@ async fn pings_are_answered_and_requests_go_out_at_once() {
     );
 }
 
-/// Hands the exchange one end of a connection that the test made by itself.
-struct OwnDialer {
-    server: Arc<Server>,
-}
-
-impl Dial for OwnDialer {
-    fn dial(&mut self) -> Dialing {
-        let server = Arc::clone(&self.server);
-        Box::pin(async move {
+#[tokio::test]
+async fn any_stream_of_bytes_can_carry_the_feed() {
+    let server = start(ServerConfig { exchange: busy_exchange(9), ..Default::default() }).await;
+    let server = Arc::new(server);
+    let venue = Arc::clone(&server);
+    // Hands the exchange one end of a connection that the test made by itself.
+    let dialer = move || {
+        let venue = Arc::clone(&venue);
+        async move {
             let failed = |error| DialError::new(DialStage::Tcp, error);
             let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
             let address = listener.local_addr().map_err(failed)?;
             let near = TcpStream::connect(address).await.map_err(failed)?;
             let (far, _) = listener.accept().await.map_err(failed)?;
-            tokio::spawn(server.serve(far));
-            Ok(Box::new(near) as Box<dyn level2::feed::Transport>)
-        })
-    }
+            tokio::spawn(venue.serve(far));
+            Ok(near)
+        }
+    };
+    let config = config("ws://localhost/".to_owned());
+    let mut feed = Feed::with_dialer(config, dialer).unwrap();
+    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closure_dials_through_memory_and_anew_after_each_loss() {
+    let server = start(ServerConfig { exchange: busy_exchange(10), ..Default::default() }).await;
+    let server = Arc::new(server);
+    let venue = Arc::clone(&server);
+    let mut refusals = 1;
+    let dialer = move || {
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let is_refused = std::mem::take(&mut refusals) > 0;
+        if !is_refused {
+            tokio::spawn(venue.serve(far));
+        }
+        async move { if is_refused { Err(DialError::new(DialStage::Tcp, "refused")) } else { Ok(near) } }
+    };
+    let mut feed = Feed::with_dialer(config("ws://localhost/".to_owned()), dialer).unwrap();
+    let reason = first_disconnect(&mut feed).await;
+    let error = "refused".into();
+    assert_eq!(reason, Disconnect::NotConnected { stage: DialStage::Tcp, error });
+    feed.synced().await.unwrap();
+    server.abort_all();
+    first_disconnect(&mut feed).await;
+    feed.synced().await.unwrap();
+    assert_books_become_equal(&mut feed, &server).await;
+    assert_eq!(server.connections().accepted, 2);
 }
 
 #[tokio::test]
-async fn any_stream_of_bytes_can_carry_the_feed() {
-    let server = start(ServerConfig { exchange: busy_exchange(9), ..Default::default() }).await;
-    let server = Arc::new(server);
-    let config = config("ws://localhost/".to_owned());
-    let mut feed = Feed::with_dialer(config, OwnDialer { server: Arc::clone(&server) }).unwrap();
-    tokio::time::timeout(PATIENCE, feed.synced()).await.unwrap().unwrap();
-    assert_books_become_equal(&mut feed, &server).await;
+async fn a_feed_without_products_is_synced_at_once() {
+    let dialer = || async { Err::<TcpStream, _>(DialError::new(DialStage::Tcp, "not needed")) };
+    let config = FeedConfig::new([]);
+    let mut feed = Feed::with_dialer(config, dialer).unwrap();
+    assert_eq!(feed.synced().await, Ok(()));
+    assert_eq!(feed.session().stats().reconnects, 0);
 }

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the core, each with those it may see.
-const CORE: [(&str, &[&str]); 5] = [
+const CORE: [(&str, &[&str]); 6] = [
     ("book", &[]),
+    ("rate_window", &[]),
     ("sequence", &[]),
     ("wire", &["book"]),
     ("bbo", &["book", "wire"]),
-    ("session", &["bbo", "book", "sequence", "wire"]),
+    ("session", &["bbo", "book", "rate_window", "sequence", "wire"]),
 ];
 
 /// What no core module names: runtimes, sockets, threads, clocks, credentials, inexact numbers.

@@ -1,7 +1,8 @@
-//! Tells a self-signed certificate from one of an unknown authority, which rustls does not.
+//! A certificate verifier that reports self-signed certificates as such.
 //!
-//! Every verdict is that of rustls' own verifier, asked with all that it is given. Nothing here
-//! can accept: a refusal becomes a refusal with other words, and all else passes through.
+//! rustls reports them as coming from an unknown issuer. Every verdict here is that of rustls' own
+//! verifier, which receives all arguments unchanged. This one never accepts what that rejects: it
+//! only replaces one error by a more precise one.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use rustls::{
     SignatureScheme,
 };
 
-/// The certificate is signed by itself, and not among the roots.
+/// The error for a self-signed certificate that is not among the roots.
 #[derive(Debug)]
 pub(super) struct SelfSigned;
 
@@ -28,7 +29,7 @@ impl fmt::Display for SelfSigned {
 
 impl std::error::Error for SelfSigned {}
 
-/// The verifier of rustls, with better words for one refusal.
+/// The verifier of rustls, with a more precise error for self-signed certificates.
 #[derive(Debug)]
 pub(super) struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
@@ -36,7 +37,7 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Returns a verifier that trusts these roots, or says why there can be none.
+    /// Returns a verifier that trusts these roots, or why rustls cannot make one.
     pub(super) fn new(
         roots: Arc<RootCertStore>,
         provider: &Arc<CryptoProvider>,
@@ -47,7 +48,7 @@ impl Verifier {
         Ok(Self { inner, algorithms })
     }
 
-    /// Returns whether a certificate would be accepted if it were its own root.
+    /// Returns whether a certificate would be accepted if it were its own root authority.
     fn is_self_signed(&self, certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
         let mut itself = RootCertStore::empty();
         let Ok(parsed) = ParsedCertificate::try_from(certificate) else { return false };
