@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -23,6 +23,7 @@ use super::turnstile::lock;
 use super::{BooksStats, Connector, Dial, StartError, SubscribeError, TooManyConnections, now};
 use crate::feed::Link;
 use crate::session::{Cause, Stats};
+use crate::sync::{read, write};
 use crate::wire::ProductId;
 
 /// Makes a dialer for a connection.
@@ -355,11 +356,11 @@ impl Inner {
     }
 
     fn routes(&self) -> RwLockReadGuard<'_, Routes> {
-        self.routes.read().unwrap_or_else(PoisonError::into_inner)
+        read(&self.routes)
     }
 
     fn routes_mut(&self) -> RwLockWriteGuard<'_, Routes> {
-        self.routes.write().unwrap_or_else(PoisonError::into_inner)
+        write(&self.routes)
     }
 }
 

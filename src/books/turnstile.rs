@@ -10,7 +10,9 @@
 use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
+
+pub(super) use crate::sync::lock;
 
 thread_local! {
     /// Whether this thread is inside some lock as one of the others.
@@ -83,12 +85,6 @@ impl<T> Drop for Queued<'_, T> {
     fn drop(&mut self) {
         IS_INSIDE.set(false);
     }
-}
-
-/// Takes a lock whether or not someone panicked with it: readers cannot leave anything half done,
-/// and a caller's bug must not take the feed down.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

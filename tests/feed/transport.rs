@@ -264,7 +264,8 @@ async fn a_closure_dials_through_memory_and_anew_after_each_loss() {
         if !is_refused {
             tokio::spawn(venue.serve(far));
         }
-        async move { if is_refused { Err(DialError::new(DialStage::Tcp, "refused")) } else { Ok(near) } }
+        let refused = || Err(DialError::new(DialStage::Tcp, "refused"));
+        std::future::ready(if is_refused { refused() } else { Ok(near) })
     };
     let mut feed = Feed::with_dialer(config("ws://localhost/".to_owned()), dialer).unwrap();
     let reason = first_disconnect(&mut feed).await;
