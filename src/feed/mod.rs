@@ -32,6 +32,9 @@
 //! sees only the encrypted stream. Each dial resolves the name again and tries all its addresses,
 //! within one deadline ([`connect_timeout`](crate::session::Policy::connect_timeout)).
 //!
+//! Market data needs no key. With the feature `auth`, `FeedConfig::credentials` takes one, and each
+//! request is then sent with a token of its own.
+//!
 //! # Logs
 //!
 //! This crate logs nothing. Whatever happens is an event or a counter that the program can log in
