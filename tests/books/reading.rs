@@ -262,7 +262,7 @@ async fn a_line_that_is_too_long_is_told_and_outlasted() {
         }
     };
     let is_pace = matches!(reason, Disconnect::NotConnected { stage: DialStage::RateLimit, .. });
-    assert!(is_pace && reason.to_string().contains("more to ask"), "{reason}");
+    assert!(is_pace && reason.to_string().contains("exceeds the venue's rate limits"), "{reason}");
     assert_eq!(memory.dials().len(), 0);
     tokio::time::sleep(Duration::from_secs(120)).await;
     assert!(books.bbo("P000-USD").unwrap().load().is_some());

@@ -235,7 +235,7 @@ fn a_key_file_that_others_can_read_is_refused_unless_that_is_asked_for() {
         set_mode(&file, mode);
         let error = Credentials::from_key_file(&file).unwrap_err();
         assert_eq!(error, AuthError::KeyFileExposed { path: file.clone(), mode });
-        assert!(error.to_string().contains(&format!("got mode {mode:o}")), "{error}");
+        assert!(error.to_string().contains(&format!("(mode {mode:o})")), "{error}");
         Credentials::from_key_file_readable_by_others(&file).unwrap();
     }
     for mode in [0o600, 0o400] {
@@ -259,8 +259,8 @@ fn a_key_comes_from_the_environment() {
     let escaped = TestKey::new_ec().secret().replace('\n', "\\n");
     for (name, secret, expected) in [
         (Some(KEY_NAME), Some(escaped.as_str()), format!("read {KEY_NAME}")),
-        (None, Some(escaped.as_str()), "variable COINBASE_API_KEY, got none".to_owned()),
-        (Some(KEY_NAME), None, "variable COINBASE_API_SECRET, got none".to_owned()),
+        (None, Some(escaped.as_str()), "variable COINBASE_API_KEY is not set".to_owned()),
+        (Some(KEY_NAME), None, "variable COINBASE_API_SECRET is not set".to_owned()),
         (Some(KEY_NAME), Some("hunter2!"), "neither PEM nor base64".to_owned()),
     ] {
         let mut child = Command::new(std::env::current_exe().unwrap());
