@@ -116,7 +116,10 @@ fn numbers_and_names_that_are_none() {
         (Fixed::parse(&[b'9'; 19]).unwrap_err(), &["at most 18 digits and 28 decimals"]),
     ]);
     let error: ProductIdError = ProductId::new("BTC USD").unwrap_err();
-    assert_says(&error, &["expected the name of a product such as BTC-USD", "got \"BTC USD\""]);
+    assert_says(
+        &error,
+        &["\"BTC USD\" is not the name of a product", "' ' is no", "did you mean BTC-USD?"],
+    );
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn decode_error(text: &str) -> DecodeError {
         Ok(frame) => frame,
         Err(error) => return error,
     };
-    let Body::Level2(updates) = frame.body() else { panic!("{frame:?}") };
+    let Body::Level2 { updates, .. } = frame.body() else { panic!("{frame:?}") };
     for update in updates {
         let levels = update.and_then(|update| update.levels());
         if let Err(error) = levels.and_then(|levels| levels.try_take_each(|_| Ok(()))) {

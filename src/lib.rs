@@ -74,6 +74,8 @@ pub mod books;
 mod clock;
 #[cfg(feature = "feed")]
 pub mod feed;
+#[doc(hidden)]
+pub mod internal;
 #[cfg(feature = "feed")]
 pub mod rate_limiter;
 mod rate_window;

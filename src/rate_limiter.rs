@@ -10,11 +10,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::rate_window::RateWindow;
-use crate::session::MAX_REQUESTS_PER_SECOND;
 use crate::sync::lock;
-
-/// The most connections a second that the venue accepts from one address, as it documents.
-const MAX_DIALS_PER_SECOND: usize = 8;
+use crate::wire::venue;
 
 /// The longest wait that is granted. Where the next turn is further away, taking one fails with
 /// [`RateLimited`].
@@ -75,9 +72,9 @@ impl RateLimiter {
     pub const fn new() -> Self {
         Self {
             windows: Mutex::new(Windows {
-                dials: RateWindow::new(MAX_DIALS_PER_SECOND, WINDOW),
-                requests: RateWindow::new(MAX_REQUESTS_PER_SECOND, WINDOW),
-                first_requests: RateWindow::new(MAX_REQUESTS_PER_SECOND, WINDOW),
+                dials: RateWindow::new(venue::CONNECTIONS_PER_SECOND, WINDOW),
+                requests: RateWindow::new(venue::REQUESTS_PER_SECOND, WINDOW),
+                first_requests: RateWindow::new(venue::REQUESTS_PER_SECOND, WINDOW),
             }),
         }
     }
@@ -98,7 +95,7 @@ impl RateLimiter {
     /// then.
     pub fn dial(&self, now: Instant, requests: usize) -> Result<Instant, RateLimited> {
         let mut windows = lock(&self.windows);
-        let requests = requests.min(MAX_REQUESTS_PER_SECOND);
+        let requests = requests.min(venue::REQUESTS_PER_SECOND);
         let turn = windows.dials.next(now, 1).max(windows.first_requests.next(now, requests));
         check(now, turn)?;
         windows.dials.take(turn, 1);
@@ -166,8 +163,8 @@ mod tests {
                 assert!(turns.into_iter().flatten().all(|turn| *turn <= now + MAX_TURN_WAIT));
             }
             assert!(dials.is_sorted() && requests.is_sorted(), "first come, first served");
-            assert_spaced(&dials, MAX_DIALS_PER_SECOND);
-            assert_spaced(&requests, MAX_REQUESTS_PER_SECOND);
+            assert_spaced(&dials, venue::CONNECTIONS_PER_SECOND);
+            assert_spaced(&requests, venue::REQUESTS_PER_SECOND);
             assert!(requests.len() > 100);
         }
     }
@@ -177,12 +174,12 @@ mod tests {
         let (limiter, now) = (RateLimiter::new(), Instant::now());
         let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 2).unwrap()).collect();
         assert_eq!(turns[3], now, "a few go at once");
-        assert_spaced(&turns, MAX_REQUESTS_PER_SECOND / 2);
+        assert_spaced(&turns, venue::REQUESTS_PER_SECOND / 2);
         // Those with a token are only counted as connections.
         let limiter = RateLimiter::new();
         let turns: Vec<Instant> = (0..20).map(|_| limiter.dial(now, 0).unwrap()).collect();
         assert_eq!(turns[7], now);
-        assert_spaced(&turns, MAX_DIALS_PER_SECOND);
+        assert_spaced(&turns, venue::CONNECTIONS_PER_SECOND);
     }
 
     #[test]
@@ -192,7 +189,7 @@ mod tests {
         assert!((400..=450).contains(&taken), "{taken} turns in a minute");
         assert_eq!(limiter.request(now), Err(RateLimited));
         // The next turn is so late that from here it is the longest wait there is.
-        let turn = now + WINDOW * u32::try_from(taken / MAX_REQUESTS_PER_SECOND).unwrap();
+        let turn = now + WINDOW * u32::try_from(taken / venue::REQUESTS_PER_SECOND).unwrap();
         assert_eq!(limiter.request(turn - MAX_TURN_WAIT), Ok(turn));
         let later = now + WINDOW;
         assert!(limiter.request(later).unwrap() <= later + MAX_TURN_WAIT);

@@ -78,7 +78,7 @@ fn read(text: &str) -> Result<u64, DecodeErrorKind> {
     let mut decoder = Decoder::new();
     let frame = decoder.decode(text.as_bytes()).map_err(|error| error.kind())?;
     let mut levels = 0;
-    if let Body::Level2(updates) = frame.body() {
+    if let Body::Level2 { updates, .. } = frame.body() {
         for update in updates {
             let update = update.map_err(|error| error.kind())?;
             update.kind().map_err(|error| error.kind())?;

@@ -1,5 +1,6 @@
 //! Frames read by both tiers of the parser, and by a third reader.
 
+use level2::internal::{decode_general, is_expected_shape};
 use level2::wire::{Body, DecodeError, Decoder, Frame, LevelUpdate, UnixNanos, Update};
 
 use super::frame_text::frame_text;
@@ -34,10 +35,10 @@ pub fn decode_agree(data: &[u8]) -> bool {
 fn check(text: &[u8], is_whole: bool) -> bool {
     let shown = || String::from_utf8_lossy(text);
     let (mut decoder, mut general) = (Decoder::new(), Decoder::new());
-    assert!(decoder.decode(EARLIER).is_ok_and(|frame| frame.is_expected_shape()));
+    assert!(decoder.decode(EARLIER).is_ok_and(|frame| is_expected_shape(&frame)));
     let value = Json::read(text);
     let by_third = value.as_ref().and_then(third_reader::read);
-    let (frame, by_general) = match (decoder.decode(text), general.decode_general(text)) {
+    let (frame, by_general) = match (decoder.decode(text), decode_general(&mut general, text)) {
         (Ok(frame), Ok(by_general)) => (frame, by_general),
         (frame, by_general) => {
             assert_eq!(frame.err(), by_general.err(), "{}", shown());
@@ -48,16 +49,17 @@ fn check(text: &[u8], is_whole: bool) -> bool {
     let read = read_whole(&frame);
     assert_eq!(read, read_whole(&by_general), "the tiers: {}", shown());
     assert_eq!(frame.sequence(), by_general.sequence(), "{}", shown());
+    assert_eq!(frame.timestamp(), by_general.timestamp(), "{}", shown());
     if read.is_some() || is_whole {
         assert_eq!(read, by_third, "the third reader: {}", shown());
     }
-    assert!(read.is_some() || !frame.is_expected_shape(), "taken: {}", shown());
-    frame.is_expected_shape()
+    assert!(read.is_some() || !is_expected_shape(&frame), "taken: {}", shown());
+    is_expected_shape(&frame)
 }
 
 /// Returns what a frame says, or `None` if it is no order-book frame, sound from start to end.
 fn read_whole<'f>(frame: &'f Frame<'_>) -> Option<ReadFrame<'f>> {
-    let Body::Level2(updates) = frame.body() else { return None };
+    let Body::Level2 { updates, .. } = frame.body() else { return None };
     let read = |update: Update<'f>| {
         let levels = read_levels(&update)?;
         Ok::<_, DecodeError>((update.product_id(), update.kind()?, levels))

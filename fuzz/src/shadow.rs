@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use level2::Side;
+use level2::internal::decode_general;
 use level2::sequence::MAX_OLDER_IN_A_ROW;
 use level2::session::{NotLive, Product, Session};
 use level2::wire::{Body, DecodeError, Decoder, UnixNanos, Update, UpdateKind, Updates};
@@ -46,12 +47,12 @@ impl Shadow {
     /// Takes a message, by the general tier of the parser alone.
     pub(crate) fn message(&mut self, text: &[u8]) {
         let mut decoder = std::mem::take(&mut self.decoder);
-        match decoder.decode_general(text) {
+        match decode_general(&mut decoder, text) {
             Ok(frame) => {
                 if frame.sequence().is_none_or(|sequence| self.is_news(sequence))
-                    && let Body::Level2(updates) = frame.body()
+                    && let Body::Level2 { sequence, updates } = frame.body()
                 {
-                    self.frame(frame.sequence().unwrap_or_default(), updates);
+                    self.frame(sequence, updates);
                 }
             }
             Err(_) => {

@@ -17,10 +17,7 @@ use super::turnstile::lock;
 use crate::bbo::{Bbo, BboPublisher};
 use crate::book::{Book, Side, Tops, decimal, decimal_unsigned};
 use crate::session::{Cause, Input, LevelChange, Output, Session, SessionConfig, SessionEvent};
-use crate::wire::{ProductId, Request};
-
-/// What the venue says when a connection asks for more products than it serves on one.
-const TOO_MANY_STREAMS: &str = "too many L2 streams requested in a single session";
+use crate::wire::{ProductId, RefusalKind, Request};
 
 /// How many connections a line may open before their numbers run into those of the next line:
 /// half a year's, at the longest waits between dials.
@@ -229,7 +226,7 @@ impl Line {
             SessionEvent::Aliased { product, canonical } => self
                 .chores
                 .push(Chore::Alias { product: product.clone(), canonical: canonical.clone() }),
-            SessionEvent::Refused { message } if **message == *TOO_MANY_STREAMS => {
+            SessionEvent::Refused { kind: RefusalKind::TooManyStreams, .. } => {
                 let refused = self.session.unserved().map(|product| product.name().clone());
                 self.chores.push(Chore::Split { refused: refused.collect() });
             }

@@ -8,10 +8,7 @@ use super::roots::Roots;
 use crate::auth::Credentials;
 use crate::rate_limiter::RateLimiter;
 use crate::session::{DEFAULT_MAX_PRODUCTS, Policy};
-use crate::wire::ProductId;
-
-/// Where the venue serves market data.
-pub const COINBASE_URL: &str = "wss://advanced-trade-ws.coinbase.com";
+use crate::wire::{COINBASE_URL, ProductId};
 
 /// The default of [`FeedConfig::max_message_bytes`]. The largest snapshot seen has 5 MB.
 pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 32 << 20;

@@ -61,7 +61,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::time::Instant;
 
-pub use self::config::{COINBASE_URL, DEFAULT_MAX_MESSAGE_BYTES, FeedConfig};
+pub use self::config::{DEFAULT_MAX_MESSAGE_BYTES, FeedConfig};
 pub(crate) use self::connector::Connector;
 pub use self::dial::{Dial, Dialing, Transport};
 pub use self::error::{ConfigError, DialError, FeedError};
@@ -73,6 +73,7 @@ use crate::clock::now;
 use crate::session::{
     Disconnect, Input, Output, Session, SessionEvent, TooManyProducts, UnknownProduct,
 };
+pub use crate::wire::COINBASE_URL;
 use crate::wire::ProductId;
 
 /// One connection and its books, driven by awaiting [`Feed::next`].

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::policy::{Policy, Resync};
-use crate::wire::ProductId;
+use crate::wire::{ProductId, venue};
 
 /// The most requests the venue takes from one address in a second, as it states.
-pub const MAX_REQUESTS_PER_SECOND: usize = 8;
+pub const MAX_REQUESTS_PER_SECOND: usize = venue::REQUESTS_PER_SECOND;
 
-/// The shortest time between two dials: the venue takes 8 connections a second from one address.
-pub const MIN_DIAL_INTERVAL: Duration = Duration::from_millis(125);
+/// The shortest time between two dials, which spreads evenly what the venue takes in a second from
+/// one address.
+pub const MIN_DIAL_INTERVAL: Duration =
+    Duration::from_millis(1_000 / venue::CONNECTIONS_PER_SECOND as u64);
 
 /// The most products in one request. The venue states no bound; this keeps a message small.
 pub const MAX_PRODUCTS_PER_REQUEST: usize = 100;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::book::BookError;
-use crate::wire::{DecodeError, ProductId};
+use crate::wire::{DecodeError, ProductId, RefusalKind};
 
 /// Something that happened, in the order in which it did.
 ///
@@ -63,6 +63,8 @@ pub enum SessionEvent {
     },
     /// The venue refuses a request.
     Refused {
+        /// Which refusal this is, as far as its words are known.
+        kind: RefusalKind,
         /// Why, in the venue's words: the first kibibyte of them.
         message: Box<str>,
     },

@@ -76,18 +76,17 @@ impl Machine {
             return;
         }
         match frame.body() {
-            Body::Level2(updates) => {
+            Body::Level2 { sequence, updates } => {
                 self.stats.book_frames += 1;
                 self.stats.general_frames += u64::from(!frame.is_expected_shape());
-                // The parser takes no frame of levels without a number.
-                self.updates(now, frame.sequence().unwrap_or_default(), updates);
+                self.updates(now, sequence, updates);
             }
             Body::Subscriptions(subscriptions) => {
                 self.stats.answers += 1;
                 self.acknowledged(now, &subscriptions);
             }
             Body::Heartbeat { .. } => self.stats.heartbeats += 1,
-            Body::Error { message } => self.refused(now, message),
+            Body::Error { kind, message } => self.refused(now, kind, message),
             Body::Other { .. } => self.stats.other_channels += 1,
         }
     }

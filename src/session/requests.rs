@@ -12,12 +12,7 @@ use super::machine::Machine;
 use super::policy::Resync;
 use super::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, bbo_channel};
-use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind};
-
-/// Products in USDC that the venue does not answer as the one in USD: those of its documentation
-/// (read October 2026), and three more that another client treats so.
-const OWN_USDC_PRODUCTS: [&str; 5] =
-    ["AUDD-USDC", "EURC-USDC", "TGBP-USDC", "USDT-USDC", "XSGD-USDC"];
+use crate::wire::{self, Action, ProductId, Request, RequestChannel, UpdateKind, venue};
 
 impl Machine {
     pub(super) fn subscribe(
@@ -139,7 +134,7 @@ impl Machine {
     /// ended its subscription.
     pub(super) fn acknowledged(&mut self, now: Instant, listed: &wire::Subscriptions<'_>) {
         self.count_answer();
-        let is_listed = |name: &str| listed.products("level2").any(|listed| listed == name);
+        let is_listed = |name: &str| listed.products(venue::LEVEL2).any(|listed| listed == name);
         let mut index = 0;
         while index < self.subscriptions.len() {
             let subscription = self.subscriptions.at(index);
@@ -333,9 +328,5 @@ impl Machine {
 
 /// Returns the name that the venue answers under when it treats `X-USDC` as `X-USD`.
 fn usdc_alias(name: &str) -> Option<ProductId> {
-    if OWN_USDC_PRODUCTS.contains(&name) {
-        return None;
-    }
-    let canonical = name.strip_suffix('C').filter(|canonical| canonical.ends_with("-USD"))?;
-    ProductId::new(canonical).ok()
+    ProductId::new(venue::usdc_alias(name)?).ok()
 }

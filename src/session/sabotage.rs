@@ -78,7 +78,7 @@ impl Machine {
 
 pub(super) fn holds_snapshot(frame: &Frame<'_>) -> bool {
     match frame.body() {
-        Body::Level2(mut updates) => {
+        Body::Level2 { mut updates, .. } => {
             updates.any(|update| update.is_ok_and(|update| is_snapshot(&update)))
         }
         _ => false,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::book::{BookError, Level, Side};
-use crate::wire::{Action, RequestChannel};
+use crate::wire::{Action, RefusalKind, RequestChannel};
 
 mod answers;
 mod redial;
@@ -1257,8 +1257,8 @@ fn a_refusal_is_of_the_products_of_its_request() {
 fn a_refusal_is_told_in_the_venues_words() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.error("failure to subscribe");
-    let message = "failure to subscribe".into();
-    assert_eq!(harness.events(), [SessionEvent::Refused { message }]);
+    let (kind, message) = (RefusalKind::Other, "failure to subscribe".into());
+    assert_eq!(harness.events(), [SessionEvent::Refused { kind, message }]);
     harness.assert_live(BTC, "100 1 / 101 2");
 }
 

@@ -10,9 +10,7 @@ use std::time::Instant;
 use super::event::{AuthenticationFailure, SessionEvent};
 use super::machine::Machine;
 use super::subscription::Stage;
-
-/// What the venue says when it refuses a token; also when it does not know a channel.
-const AUTHENTICATION_FAILURE: &str = "authentication failure";
+use crate::wire::RefusalKind;
 
 /// How much of the venue's words is told: events wait in queues that are bounded by their number.
 const MAX_REFUSAL_LEN: usize = 1_024;
@@ -65,13 +63,13 @@ impl Tokens {
 
 impl Machine {
     /// Takes the venue's word that it refuses a request.
-    pub(super) fn refused(&mut self, now: Instant, message: &str) {
+    pub(super) fn refused(&mut self, now: Instant, kind: RefusalKind, message: &str) {
         self.stats.refused += 1;
         self.count_answer();
         let told =
             (0..=message.len().min(MAX_REFUSAL_LEN)).rev().find_map(|end| message.get(..end));
-        self.push(SessionEvent::Refused { message: told.unwrap_or_default().into() });
-        if message.trim().eq_ignore_ascii_case(AUTHENTICATION_FAILURE) {
+        self.push(SessionEvent::Refused { kind, message: told.unwrap_or_default().into() });
+        if kind == RefusalKind::Authentication {
             self.authentication_failed(now);
         }
     }

@@ -1,6 +1,7 @@
 //! Requests as JSON text.
 
 use super::product::ProductId;
+use super::venue;
 
 /// A request to the venue: one channel, any number of products.
 ///
@@ -98,8 +99,8 @@ pub enum RequestChannel {
 impl RequestChannel {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Heartbeats => "heartbeats",
-            Self::Level2 => "level2",
+            Self::Heartbeats => venue::HEARTBEATS,
+            Self::Level2 => venue::LEVEL2,
         }
     }
 }

@@ -38,7 +38,7 @@
 //!           "new_quantity":"0"}]}]}"#,
 //! )?;
 //! assert_eq!(frame.sequence(), Some(4));
-//! let Body::Level2(updates) = frame.body() else { panic!("expected levels") };
+//! let Body::Level2 { updates, .. } = frame.body() else { panic!("expected levels") };
 //! for update in updates {
 //!     let update = update?;
 //!     assert_eq!(update.product_id(), "BTC-USD");
@@ -57,23 +57,24 @@ mod error;
 mod expected;
 mod frame;
 mod general;
-mod heartbeat;
-mod numbers;
+mod level;
 mod product;
 mod time;
+pub(crate) mod venue;
 
 pub use self::encode::{Action, Request, RequestChannel};
 pub use self::error::{DecodeError, DecodeErrorKind};
+use self::expected::ExpectedHeartbeat;
 pub use self::frame::{
-    Body, Frame, LevelUpdate, LevelUpdates, SubscribedProducts, Subscriptions, Update, UpdateKind,
-    Updates,
+    Body, Frame, LevelUpdates, SubscribedProducts, Subscriptions, Update, Updates,
 };
 pub use self::general::MAX_DEPTH;
-use self::heartbeat::ExpectedHeartbeat;
+pub use self::level::{LevelUpdate, UpdateKind};
 pub(crate) use self::product::ProductKey;
 pub use self::product::{MAX_PRODUCT_ID_LEN, ProductId, ProductIdError};
 pub(crate) use self::time::TimeReader;
 pub use self::time::{UnixNanos, WireTime};
+pub use self::venue::{COINBASE_URL, RefusalKind};
 
 /// Reads frames, one at a time, with memory that it keeps from one to the next.
 ///
@@ -122,28 +123,31 @@ impl Decoder {
     ///
     /// # Errors
     /// As [`Decoder::decode`].
-    pub(crate) fn decode_unusual(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+    pub(crate) fn decode_unusual<'a>(
+        &'a mut self,
+        text: &'a [u8],
+    ) -> Result<Frame<'a>, DecodeError> {
         read_unusual(&mut self.general, text)
     }
 
     /// Reads one frame by the general tier alone, whatever its shape is.
     ///
-    /// Answers the same as [`Decoder::decode`], some five times slower where that has a choice.
+    /// Returns the same as [`Decoder::decode`], some five times slower where that has a choice.
     ///
     /// # Errors
     /// As [`Decoder::decode`].
-    pub fn decode_general(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
-        self.general.decode(text)
+    pub(crate) fn decode_general(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+        self.general.decode(text).map(Frame::from_general)
     }
 }
 
 fn read_unusual<'a>(
     general: &'a mut general::Scratch,
-    text: &[u8],
+    text: &'a [u8],
 ) -> Result<Frame<'a>, DecodeError> {
     match ExpectedHeartbeat::read(text) {
         Some(heartbeat) => Ok(Frame::from_heartbeat(heartbeat)),
-        None => general.decode(text),
+        None => general.decode(text).map(Frame::from_general),
     }
 }
 

@@ -56,13 +56,15 @@ pub struct WireTime<'f> {
 
 impl<'f> WireTime<'f> {
     pub(super) const fn new(text: &'f [u8]) -> Self {
+        debug_assert!(str::from_utf8(text).is_ok(), "both tiers hand on sound UTF-8");
         Self { text }
     }
 
     /// Returns the text.
     #[must_use]
+    #[expect(clippy::missing_panics_doc)] // Never: both tiers have checked it.
     pub fn as_str(&self) -> &'f str {
-        str::from_utf8(self.text).unwrap_or_default()
+        str::from_utf8(self.text).expect("times are made of sound UTF-8")
     }
 
     /// Reads the time, or returns `None` as [`UnixNanos::parse_rfc3339`] does.

@@ -172,7 +172,7 @@ async fn a_network_that_stands_for_a_while_loses_nothing() {
     let mut refusals = Vec::new();
     while refusals.is_empty() || feed.session().stats().frames < 10 * LIVE {
         match next(&mut feed).await {
-            SessionEvent::Refused { message } => refusals.push(message),
+            SessionEvent::Refused { message, .. } => refusals.push(message),
             event => {
                 let is_loss =
                     matches!(event, SessionEvent::Lost { .. } | SessionEvent::Disconnected { .. });

@@ -186,7 +186,7 @@ fn shown_event(event: &SessionEvent, now: Instant) -> String {
         SessionEvent::LeftOut { product } => format!("left out {product}"),
         SessionEvent::Lost { product, cause } => format!("lost {product} {cause}"),
         SessionEvent::Quiet { product, since } => format!("quiet {product} for {:?}", now - *since),
-        SessionEvent::Refused { message } => format!("refused: {message}"),
+        SessionEvent::Refused { message, .. } => format!("refused: {message}"),
         SessionEvent::Requested { product } => format!("requested {product}"),
         SessionEvent::Synced { product, sequence } => format!("synced {product} #{sequence}"),
         SessionEvent::Rejected { times } => format!("rejected {times} times"),

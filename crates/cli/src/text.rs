@@ -41,7 +41,9 @@ pub(crate) fn event_text(event: &SessionEvent) -> Option<String> {
         SessionEvent::Lost { product, cause } => format!("{product} lost ({cause})"),
         SessionEvent::Missed { count } => format!("{count} events were missed"),
         SessionEvent::Quiet { product, .. } => format!("{product} has not changed for a while"),
-        SessionEvent::Refused { message } => format!("the venue refuses: {}", printable(message)),
+        SessionEvent::Refused { message, .. } => {
+            format!("the venue refuses: {}", printable(message))
+        }
         SessionEvent::Requested { product } => format!("{product} syncing"),
         SessionEvent::Synced { product, sequence } => {
             format!("{product} live from frame {sequence}")

@@ -235,8 +235,8 @@ fn of_a_long_refusal_the_beginning_is_told() {
     let mut harness = Harness::live(config(&[BTC]));
     // The bound falls into the middle of a character.
     harness.error(&format!("x{}", "é".repeat(100_000)));
-    let told = format!("x{}", "é".repeat(511));
-    assert_eq!(harness.events(), [SessionEvent::Refused { message: told.into() }]);
+    let (kind, told) = (RefusalKind::Other, format!("x{}", "é".repeat(511)));
+    assert_eq!(harness.events(), [SessionEvent::Refused { kind, message: told.into() }]);
 }
 
 #[test]

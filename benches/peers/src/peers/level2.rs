@@ -114,7 +114,7 @@ impl DecodeOnly<'_> {
         mut take: impl FnMut(Side, Fixed, Fixed),
     ) -> Result<(), DecodeError> {
         let frame = self.decoder.decode(text.as_bytes())?;
-        let Body::Level2(updates) = frame.body() else { return Ok(()) };
+        let Body::Level2 { updates, .. } = frame.body() else { return Ok(()) };
         for update in updates {
             update?.levels()?.try_take_each(|level| {
                 take(level.side, level.price, level.size);

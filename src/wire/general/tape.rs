@@ -1,16 +1,14 @@
-//! Tier 2 of the parser: any sound JSON, by simd-json's tape over reused memory.
+//! JSON values, by simd-json's tape over memory that is used again.
 //!
-//! Takes any order of keys, whitespace, escapes, unknown keys and unknown channels. Its answer is
-//! final. The text is copied once, because the tape is made in place and a WebSocket library
-//! lends its messages read-only; nothing else is copied, and strings are borrowed from that copy.
+//! The text is copied once, because the tape is made in place and a WebSocket library lends its
+//! messages read-only. Nothing else is copied: strings are borrowed from that copy.
 
 use std::fmt;
 use std::mem;
 
 use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape, fill_tape_padded};
 
-use super::error::{DecodeError, DecodeErrorKind};
-use super::frame::Frame;
+use crate::wire::error::{DecodeError, DecodeErrorKind};
 
 /// How deeply a frame may nest. The venue's nest five deep.
 pub const MAX_DEPTH: usize = 16;
@@ -24,14 +22,15 @@ const MAX_RETAINED_LEN: usize = 1 << 15;
 const MAX_RETAINED_NODES: usize = MAX_RETAINED_LEN / 8;
 
 /// Memory that is used again for every frame.
-pub(super) struct Scratch {
+pub(super) struct TapeMemory {
     input: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
 }
 
-impl Scratch {
-    pub(super) fn decode(&mut self, text: &[u8]) -> Result<Frame<'_>, DecodeError> {
+impl TapeMemory {
+    /// Reads a text as JSON.
+    pub(super) fn read(&mut self, text: &[u8]) -> Result<LentTape<'_>, DecodeError> {
         if self.input.capacity() > MAX_RETAINED_LEN + INPUT_PADDING
             && text.len() <= MAX_RETAINED_LEN
         {
@@ -43,14 +42,19 @@ impl Scratch {
         self.input.resize(text.len() + INPUT_PADDING, 0);
 
         let base = self.input.as_ptr().addr();
-        let mut tape = LentTape::new(&mut self.tape);
+        let mut tape = LentTape::new(&mut self.tape, base);
         fill_tape_padded(&mut self.input, text.len(), &mut self.buffers, &mut tape.tape)
             .map_err(|error| unsound(&error, text))?;
-        Frame::from_tape(tape, base)
+        debug_assert_eq!(
+            tape.root().node_count(),
+            tape.tape.0.len(),
+            "a text is one value and nothing else"
+        );
+        Ok(tape)
     }
 }
 
-impl Default for Scratch {
+impl Default for TapeMemory {
     fn default() -> Self {
         Self {
             input: Vec::new(),
@@ -60,36 +64,52 @@ impl Default for Scratch {
     }
 }
 
-impl fmt::Debug for Scratch {
+impl fmt::Debug for TapeMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scratch")
+        f.debug_struct("TapeMemory")
             .field("input_capacity", &self.input.capacity())
             .field("tape_capacity", &self.tape.0.capacity())
             .finish_non_exhaustive()
     }
 }
 
-/// A tape on loan: its memory returns to the [`Scratch`] when the frame is dropped.
+/// A tape on loan: its memory returns to the [`TapeMemory`] when the frame is dropped.
 #[derive(Debug)]
 pub(super) struct LentTape<'a> {
     tape: Tape<'a>,
+    /// The address of the frame's first byte, from which offsets in errors count.
+    base: usize,
     home: &'a mut Tape<'static>,
 }
 
 impl<'a> LentTape<'a> {
-    fn new(home: &'a mut Tape<'static>) -> Self {
+    fn new(home: &'a mut Tape<'static>, base: usize) -> Self {
         let tape = mem::replace(home, Tape(Vec::new())).reset();
-        Self { tape, home }
+        Self { tape, base, home }
     }
 
-    /// Returns the value that starts at a node.
-    pub(super) fn value(&self, node: usize, base: usize) -> Value<'_> {
-        Value { nodes: self.tape.0.get(node..).unwrap_or_default(), base }
+    /// Returns the value that all others are in.
+    pub(super) fn root(&self) -> Value<'_> {
+        self.value(0)
     }
 
-    /// Returns the node that a value starts at.
+    /// Returns the value that starts at a node of this tape.
+    pub(super) fn value(&self, node: usize) -> Value<'_> {
+        Value { nodes: &self.tape.0[node..], base: self.base }
+    }
+
+    /// Returns the node that a value of this tape starts at.
     pub(super) fn node_of(&self, value: Value<'_>) -> usize {
         self.tape.0.len() - value.nodes.len()
+    }
+
+    /// Returns the text of a value of this tape, if it is a string. Unlike the value's own
+    /// [`string`](Value::string) it does not borrow the tape.
+    pub(super) fn string(&self, value: Value<'_>) -> Option<&'a str> {
+        match self.tape.0.get(self.node_of(value))? {
+            Node::String(text) => Some(text),
+            _ => None,
+        }
     }
 }
 
@@ -141,8 +161,8 @@ impl<'f> Value<'f> {
         }
     }
 
-    /// Says that something else was expected here. `fallback_offset` places values that are not
-    /// text of their own: the offset of the nearest text before them.
+    /// Returns the error that something else was expected here. `fallback_offset` places values
+    /// that are not text of their own: the offset of the nearest text before them.
     #[cold]
     pub(super) fn unexpected(
         self,
@@ -150,7 +170,7 @@ impl<'f> Value<'f> {
         expected: &'static str,
         fallback_offset: usize,
     ) -> DecodeError {
-        let offset = self.string().map_or(fallback_offset, |text| offset_of(text, self.base));
+        let offset = self.string().map_or(fallback_offset, |text| self.offset_of(text));
         let found = match self.nodes.first() {
             None => "nothing".to_owned(),
             Some(Node::String(text)) => format!("\"{text}\""),
@@ -161,8 +181,11 @@ impl<'f> Value<'f> {
         DecodeError::new(kind, expected, &found, offset)
     }
 
+    /// Returns the offset in the frame of a text of the same frame.
     pub(super) fn offset_of(self, text: &str) -> usize {
-        offset_of(text, self.base)
+        let address = text.as_ptr().addr();
+        debug_assert!(address >= self.base, "strings of a frame lie within it");
+        address.saturating_sub(self.base)
     }
 
     /// Returns how many nodes the value takes.
@@ -174,9 +197,10 @@ impl<'f> Value<'f> {
         }
     }
 
+    /// Returns what follows the first nodes of the value: simd-json counts them.
     #[inline]
     fn tail(self, node_count: usize) -> Self {
-        Self { nodes: self.nodes.get(node_count..).unwrap_or_default(), base: self.base }
+        Self { nodes: &self.nodes[node_count..], base: self.base }
     }
 }
 
@@ -216,22 +240,18 @@ impl<'f> Iterator for Entries<'f> {
     #[inline]
     fn next(&mut self) -> Option<(&'f str, Value<'f>)> {
         self.left = self.left.checked_sub(1)?;
-        let key = self.rest.string()?;
+        let key = self.rest.string().expect("a key of an object is a string");
         let value = self.rest.tail(1);
         self.rest = value.tail(value.node_count());
         Some((key, value))
     }
 }
 
-fn offset_of(text: &str, base: usize) -> usize {
-    text.as_ptr().addr().saturating_sub(base)
-}
-
-/// Says that a text is no sound JSON.
+/// Returns the error that a text is no sound JSON.
 #[cold]
 fn unsound(error: &simd_json::Error, text: &[u8]) -> DecodeError {
     let offset = error.index().min(text.len());
-    let rest = String::from_utf8_lossy(text.get(offset..).unwrap_or_default());
+    let rest = String::from_utf8_lossy(&text[offset..]);
     let found = if rest.is_empty() {
         format!("the end of the text ({:?})", error.error())
     } else {
@@ -244,7 +264,7 @@ fn unsound(error: &simd_json::Error, text: &[u8]) -> DecodeError {
 mod tests {
     use super::*;
 
-    /// A frame that only this tier reads, with an array of so many numbers and a text so long.
+    /// A frame with an array of numbers and a text.
     fn frame(numbers: usize, text_len: usize) -> String {
         let (numbers, text) = (vec!["7"; numbers].join(","), "x".repeat(text_len));
         format!(r#"{{"channel":"new","sequence_num":1,"a":[{numbers}],"b":"{text}"}}"#)
@@ -252,10 +272,10 @@ mod tests {
 
     #[test]
     fn memory_is_kept_from_frame_to_frame_but_not_that_of_large_ones() {
-        let mut scratch = Scratch::default();
+        let mut memory = TapeMemory::default();
         let mut read = |text: &str| {
-            assert_eq!(scratch.decode(text.as_bytes()).unwrap().sequence(), Some(1));
-            (scratch.input.capacity(), scratch.tape.0.capacity())
+            assert!(memory.read(text.as_bytes()).is_ok(), "{text}");
+            (memory.input.capacity(), memory.tape.0.capacity())
         };
         let usual = frame(100, 10_000);
         let (input, tape) = read(&usual);
@@ -271,7 +291,7 @@ mod tests {
         assert_eq!(read(&large).0, input, "another large one uses it again");
         let (input, _) = read(&usual);
         assert!((usual.len()..4 * usual.len()).contains(&input), "{input}");
-        let shown = format!("{scratch:?}");
+        let shown = format!("{memory:?}");
         assert!(shown.contains(&format!("input_capacity: {input}")), "{shown}");
     }
 }

@@ -1,9 +1,9 @@
 //! Tier 1 of the parser: one pass over exactly the shape that the venue sends.
 //!
 //! That shape is an order-book frame with one event, without whitespace, its keys in the venue's
-//! order, its levels all of one `event_time`. Anything else is not an error but a surprise: `None`
-//! is answered, and the general tier reads the frame anew. So this tier may be as narrow as it
-//! likes, as long as everything it accepts means the same to both.
+//! order, its levels all of one `event_time`. Anything else is not an error but a surprise: this
+//! tier returns `None`, and the general tier reads the frame anew. So this tier may be as narrow as
+//! it likes, as long as everything it accepts means the same to both.
 //!
 //! # Where the time goes, and where it does not
 //!
@@ -13,7 +13,7 @@
 //!   some 70 bytes of keys, side and time. It is read once a side, and then compared as a block.
 //! - Lengths of numbers vary from level to level, so a loop over bytes would be mispredicted at
 //!   the end of almost every one. Here a length only says where a vector is loaded from
-//!   ([`numbers`](super::numbers)), and the next level's place waits for nothing else.
+//!   ([`numbers`]), and the next level's place waits for nothing else.
 //! - Levels are kept as integers in memory that is used again, and nothing is applied to a book
 //!   before the whole frame was read: a surprise in its last byte has touched nothing.
 //! - All of it is compiled twice for x86-64, once as it is and once for processors with AVX2 and
@@ -21,24 +21,29 @@
 //!   first frame `multiversion` asks which processor this is. The line of unsafe code that calls
 //!   the other version is that crate's, so that this one can forbid to write any.
 
+mod heartbeat;
+mod numbers;
+mod text;
+
+use std::iter::FusedIterator;
 use std::ops::Range;
+use std::slice;
 
 use multiversion::multiversion;
 use wide::u8x16;
 
-use super::frame::{LevelUpdate, UpdateKind};
-use super::numbers::{
+pub(super) use self::heartbeat::ExpectedHeartbeat;
+use self::numbers::{
     LANES, NumberText, digit_lanes, last_lanes, len_to_quote, mantissas, vector_at,
 };
-use super::product::ProductKey;
-use super::time::WireTime;
+use self::text::{NAME_VECTORS, take_envelope, take_text};
 use crate::book::{Fixed, PackedLevel, Side};
+use crate::wire::level::{LevelUpdate, UpdateKind};
+use crate::wire::product::ProductKey;
+use crate::wire::time::WireTime;
 
 /// More levels than this leave no memory behind for the next frame. Snapshots are rare.
 const MAX_RETAINED_LEVELS: usize = 8_192;
-
-/// Names of products and times are looked for in this many vectors.
-const NAME_VECTORS: usize = 2;
 
 /// Levels are rarely shorter than this many bytes.
 const SHORT_LEVEL_LEN: usize = 100;
@@ -66,6 +71,8 @@ pub(super) struct Scratch {
 /// What was found in a frame, its texts by their places.
 #[derive(Debug)]
 struct Found {
+    /// Plain ASCII.
+    timestamp: Range<usize>,
     sequence: u64,
     kind: UpdateKind,
     /// Plain ASCII.
@@ -80,6 +87,7 @@ struct Found {
 impl Default for Found {
     fn default() -> Self {
         Self {
+            timestamp: 0..0,
             sequence: 0,
             kind: UpdateKind::Update,
             product_id: 0..0,
@@ -103,9 +111,10 @@ impl Default for Tail {
 }
 
 impl Tail {
-    /// Returns the block that begins so many bytes before the end of a frame.
+    /// Returns the block that begins `len` bytes before the end of a frame, fewer than it has.
     #[cold]
     fn last_block(&mut self, text: &[u8], len: usize) -> Option<&[u8; BLOCK_LEN]> {
+        debug_assert!(len < BLOCK_LEN, "a whole block is read where it lies");
         self.0[..BLOCK_LEN].copy_from_slice(text.last_chunk::<BLOCK_LEN>()?);
         self.0.get(BLOCK_LEN.checked_sub(len)?..)?.first_chunk()
     }
@@ -113,8 +122,7 @@ impl Tail {
 
 /// An order-book frame of the expected shape: its text, and what was found in it.
 ///
-/// What was found stays where it was written, so that a frame is three words to whoever passes it
-/// on.
+/// What was found stays where it was written, so that a frame is three words to pass on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ExpectedFrame<'a> {
     text: &'a [u8],
@@ -122,6 +130,11 @@ pub(super) struct ExpectedFrame<'a> {
 }
 
 impl<'a> ExpectedFrame<'a> {
+    #[inline]
+    pub(super) fn timestamp(self) -> WireTime<'a> {
+        WireTime::new(&self.text[self.found.timestamp.clone()])
+    }
+
     #[inline]
     pub(super) const fn sequence(self) -> u64 {
         self.found.sequence
@@ -133,8 +146,8 @@ impl<'a> ExpectedFrame<'a> {
     }
 
     pub(super) fn product_id(self) -> &'a str {
-        let name = self.text.get(self.found.product_id.clone()).unwrap_or_default();
-        str::from_utf8(name).unwrap_or_default()
+        let name = &self.text[self.found.product_id.clone()];
+        str::from_utf8(name).expect("names of products are taken as ASCII")
     }
 
     #[inline]
@@ -143,31 +156,51 @@ impl<'a> ExpectedFrame<'a> {
     }
 
     #[inline]
-    pub(super) fn levels(self) -> &'a [PackedLevel] {
+    pub(super) fn packed_levels(self) -> &'a [PackedLevel] {
         &self.found.levels
     }
 
     #[inline]
     pub(super) fn event_time(self) -> WireTime<'a> {
-        WireTime::new(self.text.get(self.found.event_time.clone()).unwrap_or_default())
+        WireTime::new(&self.text[self.found.event_time.clone()])
     }
 
     #[inline]
-    pub(super) fn level(self, index: usize) -> Option<LevelUpdate<'a>> {
-        self.levels_from(index).next()
+    pub(super) fn levels(self) -> ExpectedLevels<'a> {
+        ExpectedLevels { levels: self.packed_levels().iter(), event_time: self.event_time() }
     }
+}
+
+/// The levels of a frame, in its order.
+#[derive(Clone, Debug)]
+pub(super) struct ExpectedLevels<'a> {
+    levels: slice::Iter<'a, PackedLevel>,
+    event_time: WireTime<'a>,
+}
+
+impl<'a> Iterator for ExpectedLevels<'a> {
+    type Item = LevelUpdate<'a>;
 
     #[inline]
-    pub(super) fn levels_from(self, index: usize) -> impl Iterator<Item = LevelUpdate<'a>> {
-        let event_time = Some(self.event_time());
-        self.levels().get(index..).unwrap_or_default().iter().map(move |level| LevelUpdate {
+    fn next(&mut self) -> Option<LevelUpdate<'a>> {
+        let level = self.levels.next()?;
+        Some(LevelUpdate {
             side: level.side(),
             price: level.price(),
             size: level.size(),
-            event_time,
+            event_time: Some(self.event_time),
         })
     }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.levels.size_hint()
+    }
 }
+
+impl ExactSizeIterator for ExpectedLevels<'_> {}
+
+impl FusedIterator for ExpectedLevels<'_> {}
 
 impl Scratch {
     /// Reads a frame, or answers `None` if it is not exactly of the expected shape.
@@ -188,7 +221,7 @@ impl Scratch {
         if cfg!(target_endian = "big") {
             return None;
         }
-        let (sequence, rest) = take_envelope(text.strip_prefix(br#"{"channel":"l2_data","#)?)?;
+        let (envelope, rest) = take_envelope(text.strip_prefix(br#"{"channel":"l2_data","#)?)?;
         let rest = rest.strip_prefix(br#"{"type":""#)?;
         let (kind, rest) = match rest.strip_prefix(b"update") {
             Some(rest) => (UpdateKind::Update, rest),
@@ -200,8 +233,14 @@ impl Scratch {
         let product_at = text.len() - name.len();
         found.product_id = product_at..product_at + product_id.len();
         let rest = rest.strip_prefix(br#","updates":["#)?;
-        (found.sequence, found.kind) = (sequence, kind);
+        let timestamp_at = offset_in(text, envelope.timestamp);
+        found.timestamp = timestamp_at..timestamp_at + envelope.timestamp.len();
+        (found.sequence, found.kind) = (envelope.sequence, kind);
         let end = found.take_levels(text, text.len() - rest.len(), tail)?;
+        debug_assert!(
+            found.levels.iter().all(|level| level.size().mantissa() >= 0),
+            "sizes that may be below zero are left to the general tier"
+        );
         (text[end..] == *b"}]}").then_some(())
     }
 }
@@ -214,6 +253,7 @@ impl Found {
         let (mut intro, event_time) = Intro::read(text, at)?;
         let time_at = at + PRICE_AT - intro.lead - TIME_TO_PRICE.len() - event_time.len();
         self.event_time = time_at..time_at + event_time.len();
+        debug_assert_eq!(text[self.event_time.clone()], *event_time, "the time was found there");
         // Room that has to grow while a snapshot is read would be copied, and be new memory twice.
         self.levels.reserve(text.len() / SHORT_LEVEL_LEN);
         // Blocks are cut so that every price lies at the same place of them.
@@ -394,38 +434,14 @@ impl Intro {
     }
 }
 
-/// Reads what stands between the channel of a frame and its first event, and returns the number of
-/// the frame.
-#[inline]
-pub(super) fn take_envelope(text: &[u8]) -> Option<(u64, &[u8])> {
-    let rest = text.strip_prefix(br#""client_id":"","#).unwrap_or(text);
-    let (_, rest) = take_text::<NAME_VECTORS>(rest.strip_prefix(br#""timestamp":""#)?)?;
-    let (sequence, rest) = take_sequence(rest.strip_prefix(br#","sequence_num":"#)?)?;
-    Some((sequence, rest.strip_prefix(br#","events":["#)?))
+/// Returns where a part of a text begins.
+#[inline(always)]
+fn offset_in(text: &[u8], part: &[u8]) -> usize {
+    debug_assert!(text.as_ptr_range().contains(&part.as_ptr()), "a part lies within its text");
+    part.as_ptr().addr() - text.as_ptr().addr()
 }
 
-/// Reads the rest of a string, and its closing quote, if the string is shorter than so many vectors
-/// and all that they hold is plain ASCII.
-#[inline]
-pub(super) fn take_text<const VECTORS: usize>(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (mut quotes, mut least, mut all) = (0u64, u8x16::splat(!0), u8x16::ZERO);
-    let mut has_escape = false;
-    for (index, lanes) in text.get(..VECTORS * LANES)?.chunks_exact(LANES).enumerate() {
-        let lanes = vector_at::<LANES>(lanes.first_chunk()?, 0);
-        quotes |= u64::from(lanes.simd_eq(u8x16::splat(b'"')).to_bitmask()) << (index * LANES);
-        has_escape |= lanes.simd_eq(u8x16::splat(b'\\')).any();
-        (least, all) = (least.min(lanes), all | lanes);
-    }
-    let is_printable = least.max(u8x16::splat(b' ')).simd_eq(least).all();
-    let is_ascii = !all.any();
-    let len = quotes.trailing_zeros() as usize;
-    if !is_printable | !is_ascii | has_escape | (quotes == 0) {
-        return None;
-    }
-    Some((&text[..len], &text[len + 1..]))
-}
-
-/// Returns the key of the name of so many bytes that a text begins with, if it has one.
+/// Returns the key of the name of `len` bytes that a text begins with, if it has one.
 #[inline(always)]
 fn key_of(text: &[u8], len: usize) -> Option<ProductKey> {
     let beyond = LANES.checked_sub(len)?;
@@ -437,20 +453,6 @@ fn key_of(text: &[u8], len: usize) -> Option<ProductKey> {
 #[inline(always)]
 fn first_vector(text: &[u8]) -> Option<u8x16> {
     Some(vector_at::<LANES>(text.first_chunk()?, 0))
-}
-
-/// Reads a whole number of at most 19 digits, as JSON writes it.
-pub(super) fn take_sequence(text: &[u8]) -> Option<(u64, &[u8])> {
-    const MAX_DIGITS: usize = 19;
-
-    let (mut number, mut rest) = (0, text);
-    while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-        number = u64::wrapping_mul(number, 10).wrapping_add(u64::from(digit - b'0'));
-        rest = tail;
-    }
-    let len = text.len() - rest.len();
-    let is_sound = (1..=MAX_DIGITS).contains(&len) && (len == 1 || text[0] != b'0');
-    is_sound.then_some((number, rest))
 }
 
 #[cfg(test)]
