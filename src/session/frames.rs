@@ -68,6 +68,7 @@ impl Machine {
     }
 
     /// Takes any other frame: its number before anything else, whatever its channel is.
+    #[inline(never)]
     pub(super) fn frame(&mut self, now: Instant, frame: &Frame<'_>) {
         let arrival = self.arrival_of(frame.sequence());
         #[cfg(level2_sabotage)]

@@ -92,7 +92,7 @@ pub use self::stats::{ProductStats, Stats};
 use self::subscription::{Name, Stage, Subscription};
 use crate::bbo::{BboPublisher, BboReader};
 use crate::book::Book;
-use crate::wire::{Decoder, ProductId, Request};
+use crate::wire::{Decoder, Message, ProductId, Request};
 
 /// The state machine of one connection and the books that it feeds.
 ///
@@ -191,16 +191,9 @@ impl Session {
         if !self.machine.count_message(now) {
             return;
         }
-        match self.decoder.decode_usual(text) {
-            Some((sequence, update)) => self.machine.update(now, sequence, &update),
-            None => self.unusual_message(now, text),
-        }
-    }
-
-    #[inline(never)]
-    fn unusual_message(&mut self, now: Instant, text: &[u8]) {
-        match self.decoder.decode_unusual(text) {
-            Ok(frame) => self.machine.frame(now, &frame),
+        match self.decoder.read(text) {
+            Ok(Message::Update { sequence, update }) => self.machine.update(now, sequence, &update),
+            Ok(Message::Frame(frame)) => self.machine.frame(now, &frame),
             Err(error) => self.machine.undecodable_frame(now, error),
         }
     }

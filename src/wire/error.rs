@@ -1,4 +1,4 @@
-//! What is said of bytes that are not what the venue's dialect promises.
+//! Decode errors: what the dialect promises, what came instead, and where.
 
 use std::fmt;
 

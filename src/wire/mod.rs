@@ -108,26 +108,23 @@ impl Decoder {
         }
     }
 
-    /// Reads an order-book frame of the shape that the venue sends, and returns its number and its
-    /// one event; `None` says that the frame is for [`Decoder::decode_unusual`].
+    /// Reads one frame, and hands out what nearly all frames are without a name for it: an update
+    /// or a snapshot of one book.
     ///
-    /// The two together are [`Decoder::decode`], for who wants to have nearly all frames without
-    /// asking each what it is.
-    #[inline]
-    pub(crate) fn decode_usual<'a>(&'a mut self, text: &'a [u8]) -> Option<(u64, Update<'a>)> {
-        let frame = self.expected.decode(text)?;
-        Some((frame.sequence(), Update::from_expected(frame)))
-    }
-
-    /// Reads a frame that is not what [`Decoder::decode_usual`] reads.
+    /// The same as [`Decoder::decode`], for those who want most frames without asking each what it
+    /// is.
     ///
     /// # Errors
     /// As [`Decoder::decode`].
-    pub(crate) fn decode_unusual<'a>(
-        &'a mut self,
-        text: &'a [u8],
-    ) -> Result<Frame<'a>, DecodeError> {
-        read_unusual(&mut self.general, text)
+    #[inline]
+    pub(crate) fn read<'a>(&'a mut self, text: &'a [u8]) -> Result<Message<'a>, DecodeError> {
+        match self.expected.decode(text) {
+            Some(frame) => Ok(Message::Update {
+                sequence: frame.sequence(),
+                update: Update::from_expected(frame),
+            }),
+            None => read_unusual(&mut self.general, text).map(Message::Frame),
+        }
     }
 
     /// Reads one frame by the general tier alone, whatever its shape is.
@@ -141,6 +138,16 @@ impl Decoder {
     }
 }
 
+/// What a message holds.
+#[derive(Debug)]
+pub(crate) enum Message<'a> {
+    /// The one event of an order-book frame, and the number of the frame.
+    Update { sequence: u64, update: Update<'a> },
+    /// Any other frame.
+    Frame(Frame<'a>),
+}
+
+#[inline(never)]
 fn read_unusual<'a>(
     general: &'a mut general::Scratch,
     text: &'a [u8],

@@ -73,6 +73,8 @@ fn tiers_agree(text: &[u8]) -> bool {
     let read = read_whole(&frame);
     assert_eq!(read, read_whole(&by_general), "{}", shown());
     assert_eq!(read_around(&frame), read_around(&by_general), "{}", shown());
+    let is_update = matches!(Decoder::new().read(text), Ok(Message::Update { .. }));
+    assert_eq!(is_update, frame.is_expected_shape(), "{}", shown());
     // Whatever this processor is, its version of the first tier and everyone's read the same.
     let mut baseline = expected::Scratch::default();
     let at_baseline = baseline.decode_at_baseline(text).map(Frame::from_expected);
@@ -219,7 +221,9 @@ fn a_short_name_has_the_same_key_in_a_frame_as_by_itself() {
         let name = &format!("{}-U", &"ABCDEFGHIJKLMNOPQR"[..len - 2]);
         let text = UPDATE.replacen("BTC-USD", name, 1);
         let mut decoder = Decoder::new();
-        let (_, update) = decoder.decode_usual(text.as_bytes()).unwrap();
+        let Ok(Message::Update { update, .. }) = decoder.read(text.as_bytes()) else {
+            panic!("{text}")
+        };
         assert_eq!(update.product_key(), ProductId::new(name).unwrap().key(), "{name}");
         assert_eq!(update.product_key().is_some(), len <= 16, "{name}");
     }
