@@ -81,6 +81,8 @@ const TOO_MANY_STREAMS: &str = "too many L2 streams requested";
 /// Case and blanks around do not matter, and nor does what follows the known words. The words are
 /// the venue's to change: what they are taken for decides no more than what to ask next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum RefusalKind {
     /// The token is invalid or has expired, the key is of the wrong kind, or the channel is
