@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput};
 use hdrhistogram::Histogram;
-use level2::bbo::{BboPublisher, BboReader, bbo_channel};
+use level2::bbo::BboReader;
 use level2::book::{Book, Fixed, Side};
+use level2::internal::{BboPublisher, FrameOrigin, bbo_channel, tops};
 use level2::wire::UnixNanos;
 use support::changes::{Cycle, places_of};
 use support::ladder_pair::LadderPair;
@@ -43,7 +44,8 @@ fn books() -> Vec<Book> {
 
 fn publish(publisher: &mut BboPublisher, books: &[Book], sequence: u64, received: Instant) {
     let book = &books[(sequence % BOOKS) as usize];
-    publisher.publish(book, sequence, Some(UnixNanos::new(sequence)), received);
+    let event_time = Some(UnixNanos::new(sequence));
+    publisher.publish(&tops(book), FrameOrigin { sequence, connection: 0, event_time, received });
 }
 
 /// Runs `work` beside a thread that publishes again after each pause. With one core for both, the
@@ -100,7 +102,7 @@ fn bench_load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("bbo");
     group.throughput(Throughput::Elements(1));
     let begin = || {
-        let (mut publisher, reader) = bbo_channel(Instant::now());
+        let (mut publisher, reader) = bbo_channel(Instant::now().into());
         publish(&mut publisher, &books(), 0, Instant::now());
         (publisher, reader)
     };
@@ -141,7 +143,7 @@ fn bench_publish(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     group.bench_function("publish", |bencher| {
         let received = Instant::now();
-        let (mut publisher, reader) = bbo_channel(received);
+        let (mut publisher, reader) = bbo_channel(received.into());
         let (books, mut sequence) = (books(), 0);
         bencher.iter(|| {
             publish(&mut publisher, black_box(&books), sequence, received);

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use level2::books::{Books, BooksConfig};
-use level2::{Bbo, Book, Depth as _};
+use level2::{Bbo, Book};
 use level2_sim::{Server, ServerConfig};
 use rust_decimal::Decimal;
 

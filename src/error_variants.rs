@@ -26,7 +26,8 @@ use crate::session::{
     Cause, DialStage, Disconnect, Input, NotLive, Output, Resync, Session, SessionConfig,
     SessionEvent, TooManyProducts,
 };
-use crate::wire::{DecodeError, DecodeErrorKind, Decoder, ProductId, ProductIdError};
+use crate::units::TimeError;
+use crate::wire::{DecodeError, DecodeErrorKind, Decoder, ProductId, ProductIdError, UnixNanos};
 use level2_sim::{ExchangeConfig, ProductSpec, Server, ServerConfig};
 
 /// How long anything may take that takes milliseconds.
@@ -71,6 +72,7 @@ variants! {
     SecretForm: Base64 EcPem Empty EncryptedPem OpensshPem OtherPem Pkcs8Pem PublicPem RsaPem
         Unknown;
     SubscribeError: Closed Full;
+    TimeError: Malformed NoSuchTime OutOfRange;
 }
 
 /// Asserts that a message has each of these parts.
@@ -114,6 +116,12 @@ fn numbers_and_names_that_are_none() {
     assert_each(vec![
         (Fixed::parse(b"+1").unwrap_err(), &["expected decimal digits", "83277.25"]),
         (Fixed::parse(&[b'9'; 19]).unwrap_err(), &["at most 18 digits and 28 decimals"]),
+    ]);
+    let time = |text: &str| -> TimeError { UnixNanos::parse_rfc3339(text).unwrap_err() };
+    assert_each(vec![
+        (time("noon"), &["expected a time in UTC", "2026-09-30T02:39:53.670986313Z", "\"noon\""]),
+        (time("2026-02-30T00:00:00Z"), &["a date and a time of day that exist", "2026-02-30"]),
+        (time("1969-12-31T23:59:59Z"), &["from 1970 to 2554", "1969-12-31"]),
     ]);
     let error: ProductIdError = ProductId::new("BTC USD").unwrap_err();
     assert_says(

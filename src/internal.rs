@@ -2,6 +2,10 @@
 //!
 //! Nothing here is promised to anyone: it may change with any version.
 
+pub use crate::bbo::channel::{BboPublisher, FrameOrigin, bbo_channel};
+use crate::book::Book;
+pub use crate::book::tops::Tops;
+pub use crate::units::Epoch;
 use crate::wire::{DecodeError, Decoder, Frame};
 
 /// Reads one frame by the general tier of the parser alone, whatever its shape is.
@@ -16,4 +20,11 @@ pub fn decode_general<'a>(decoder: &'a mut Decoder, text: &[u8]) -> Result<Frame
 #[must_use]
 pub const fn is_expected_shape(frame: &Frame<'_>) -> bool {
     frame.is_expected_shape()
+}
+
+/// Returns the best levels of a book as it holds them.
+#[inline]
+#[must_use]
+pub fn tops(book: &Book) -> Tops {
+    book.tops()
 }

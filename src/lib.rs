@@ -83,16 +83,18 @@ pub mod sequence;
 pub mod session;
 #[cfg(feature = "feed")]
 mod sync;
+mod units;
 pub mod wire;
 
 #[cfg(all(test, feature = "auth", feature = "feed"))]
 mod error_variants;
 
 pub use crate::bbo::{Bbo, BboReader};
-pub use crate::book::{Book, Depth, Level, Side};
+pub use crate::book::{Book, Depth};
 #[cfg(feature = "feed")]
 pub use crate::books::{Books, BooksConfig};
 #[cfg(feature = "feed")]
 pub use crate::feed::{Dial, Feed, FeedConfig};
 pub use crate::session::{Session, SessionConfig, SessionEvent, Status};
+pub use crate::units::{Level, Side, UnixNanos};
 pub use crate::wire::ProductId;

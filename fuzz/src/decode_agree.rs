@@ -87,7 +87,7 @@ fn read_levels<'f>(update: &Update<'f>) -> Result<Vec<ReadLevel<'f>>, DecodeErro
 
 fn parts<'f>(level: &LevelUpdate<'f>) -> ReadLevel<'f> {
     let time = level.event_time.map(|time| {
-        assert_eq!(time.nanos(), UnixNanos::parse_rfc3339(time.as_str()));
+        assert_eq!(time.nanos(), UnixNanos::parse_rfc3339(time.as_str()).ok());
         time.as_str()
     });
     let [price, size] = [level.price, level.size].map(|number| (number.mantissa(), number.scale()));

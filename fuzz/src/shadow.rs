@@ -144,7 +144,7 @@ impl KnownBook {
         for level in update.levels()? {
             let level = level?;
             let time = level.event_time.map(|time| time.as_str());
-            self.event_time = time.and_then(UnixNanos::parse_rfc3339);
+            self.event_time = time.and_then(|time| UnixNanos::parse_rfc3339(time).ok());
             if let Some(levels) = &mut self.levels {
                 levels.set(level.side, level.price, level.size);
             }

@@ -25,9 +25,9 @@
 use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 
-use super::level::{Level, Side};
-use super::ticks::{decimal, decimal_unsigned};
-use super::window::{MAX_SLOTS, MIN_SLOTS, Window};
+use super::scales::Scales;
+use super::window::{MAX_SLOTS, MIN_SLOTS, Window, are_levels};
+use crate::units::{Level, Side, decimal, decimal_unsigned};
 
 /// How many of the best levels the window is to hold: all but one in fifty changes fall there. A
 /// quarter of them would be enough for five in six, and a change elsewhere costs three times as
@@ -38,10 +38,10 @@ const WINDOW_LEVELS: usize = 4_096;
 /// a byte each, beside the sizes of those in use.
 const MAX_SLOTS_PER_LEVEL: usize = 128;
 
-/// One part in so many of the window lies before the best level when it has moved.
+/// The part of the window, one in this many, that lies before the best level after a move.
 const LEAD: u64 = 32;
 
-/// When the best level lies further than one part in so many from its start, the window moves.
+/// The part of the window, one in this many, that may lie before the best level without a move.
 const MAX_DRIFT: u64 = 8;
 
 /// A side with fewer levels than this has no window yet; a small tree is as fast.
@@ -144,8 +144,8 @@ impl Ladder {
     }
 
     /// Iterates over the levels, best first, as decimals at the given scales.
-    pub(crate) fn iter(&self, price_scale: u8, size_scale: u8) -> Levels<'_> {
-        Levels { side: self.side, price_scale, size_scale, entries: self.entries() }
+    pub(crate) fn iter(&self, scales: Scales) -> Levels<'_> {
+        Levels { side: self.side, scales, entries: self.entries() }
     }
 
     /// Sets the size at a key that the window does not cover.
@@ -166,6 +166,7 @@ impl Ladder {
         if before == 0 && self.len() >= self.rebuild_at {
             *self = Self::from_sorted(self.side, self.entries().collect());
         }
+        debug_assert!(self.window_is_best());
         before
     }
 
@@ -205,10 +206,19 @@ impl Ladder {
             let (key, size) = entry.remove_entry();
             self.window.set(key, size);
         }
+        debug_assert!(self.window_is_best());
+    }
+
+    /// Returns whether no level of the tree is better than the end of the window.
+    fn window_is_best(&self) -> bool {
+        let end = self.window.base().saturating_add_unsigned(self.window.capacity() as u64);
+        let first = self.outside.first_key_value();
+        self.window.capacity() == 0 || first.is_none_or(|(key, _)| *key >= end)
     }
 
     /// Builds a ladder of levels in the order of their keys, without repeats and zeros.
     fn from_sorted(side: Side, levels: Vec<(i64, u64)>) -> Self {
+        debug_assert!(are_levels(&levels), "levels are sorted, without repeats and zeros");
         let rebuild_at = MIN_LEVELS_FOR_WINDOW.max(levels.len() * REBUILD_GROWTH);
         let Some(slots) = window_slots(&levels) else {
             let outside = levels.into_iter().collect();
@@ -308,8 +318,7 @@ impl DoubleEndedIterator for Entries<'_> {
 #[derive(Clone, Debug)]
 pub struct Levels<'a> {
     side: Side,
-    price_scale: u8,
-    size_scale: u8,
+    scales: Scales,
     entries: Entries<'a>,
 }
 
@@ -317,8 +326,8 @@ impl Levels<'_> {
     #[inline]
     fn level(&self, (stored, size): (i64, u64)) -> Level {
         Level {
-            price: decimal(key(self.side, stored), self.price_scale),
-            size: decimal_unsigned(size, self.size_scale),
+            price: decimal(key(self.side, stored), self.scales.price),
+            size: decimal_unsigned(size, self.scales.size),
         }
     }
 }
@@ -348,9 +357,11 @@ impl FusedIterator for Levels<'_> {}
 
 /// Turns price ticks into the key they are filed under, and a key back into price ticks.
 ///
-/// Ticks are never `i64::MIN`: no [`Fixed`](super::Fixed) holds it, and it is no multiple of ten.
+/// Ticks are never `i64::MIN`: no [`Fixed`](crate::units::Fixed) holds it, and it is no multiple of
+/// ten.
 #[inline]
 const fn key(side: Side, ticks: i64) -> i64 {
+    debug_assert!(ticks != i64::MIN, "a price has no negative");
     match side {
         Side::Bid => -ticks,
         Side::Ask => ticks,

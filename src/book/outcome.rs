@@ -37,7 +37,7 @@ impl SetOutcome {
 pub struct Applied {
     /// How many changes there were.
     pub total: u64,
-    /// How many were made: [`SetOutcome::Inserted`], [`SetOutcome::Removed`], [`SetOutcome::Resized`].
+    /// How many were [`SetOutcome::Inserted`], [`SetOutcome::Removed`] or [`SetOutcome::Resized`].
     pub made: u64,
     /// How many were [`SetOutcome::Absent`].
     pub absent: u64,

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
+use super::scales::Scales;
 use super::*;
 
 fn number(text: &str) -> Fixed {
@@ -111,7 +113,8 @@ proptest! {
                 let change = other.set(*side, *price, *size).unwrap();
                 expected.total += 1;
                 expected.absent += u64::from(change == SetOutcome::Absent);
-                expected.made += u64::from(!matches!(change, SetOutcome::Absent | SetOutcome::Unchanged));
+                let is_made = !matches!(change, SetOutcome::Absent | SetOutcome::Unchanged);
+                expected.made += u64::from(is_made);
             }
             prop_assert_eq!(applied, expected);
             prop_assert!(book.bids().eq(other.bids()) && book.asks().eq(other.asks()));
@@ -360,4 +363,91 @@ fn a_cleared_book_is_empty_and_keeps_its_bound() {
     assert_eq!(book.best_bid(), None);
     book.set(Side::Bid, number("1"), number("1")).unwrap();
     assert!(book.set(Side::Bid, number("2"), number("1")).is_err());
+}
+
+/// The widest numbers that a book can hold.
+fn widest_book() -> Book {
+    let mut book = Book::new();
+    // A scale grows by eighteen digits at most, so this leads half of the way.
+    book.set(Side::Bid, number("1e-14"), number("1e-14")).unwrap();
+    book.set(Side::Bid, number("1e-14"), Fixed::ZERO).unwrap();
+    let fine = Fixed::parse(format!("0.{:028}", i64::MAX).as_bytes()).unwrap();
+    let minus = Fixed::parse(format!("-0.{:028}", i64::MAX).as_bytes()).unwrap();
+    book.set(Side::Bid, minus, fine).unwrap();
+    book.set(Side::Ask, fine, fine).unwrap();
+    book
+}
+
+#[test]
+fn debug_output_is_short_whatever_a_book_holds() {
+    const MAX_LEN: usize = 300;
+
+    let mut large = Book::new();
+    let mut snapshot = Snapshot::new(MAX_LEVELS_PER_SIDE);
+    for price in 1..=20_000u32 {
+        let bid = Fixed::try_from(Decimal::from(price)).unwrap();
+        let ask = Fixed::try_from(Decimal::from(price + 20_000)).unwrap();
+        snapshot.push(Side::Bid, bid, number("0.5")).unwrap();
+        snapshot.push(Side::Ask, ask, number("2")).unwrap();
+    }
+    let text = format!("{snapshot:?}");
+    assert!(text.contains("bids: 20000, asks: 20000") && text.len() < MAX_LEN, "{text}");
+    large.replace(snapshot);
+    let text = format!("{large:?}");
+    let expected =
+        "Book { bids: 20000, asks: 20000, best_bid: 0.5 @ 20000, best_ask: 2 @ 20001, .. }";
+    assert_eq!(text, expected);
+    for book in [Book::new(), large, widest_book()] {
+        for text in [format!("{book:?}"), format!("{book:#?}")] {
+            assert!(text.len() < MAX_LEN, "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_book_answers_the_first_questions_without_an_import() {
+    let mut book = Book::new();
+    assert_eq!(book.mid(), Ok(None));
+    book.set(Side::Bid, number("99.5"), number("2")).unwrap();
+    book.set(Side::Ask, number("100.5"), number("6")).unwrap();
+    assert_eq!(book.best(Side::Bid), book.best_bid());
+    assert_eq!(book.best(Side::Ask), book.best_ask());
+    assert_eq!(book.mid(), Ok(Some(Decimal::ONE_HUNDRED)));
+    assert_eq!(book.spread(), Ok(Some(Decimal::ONE)));
+    assert_eq!(book.microprice(), Ok(Some(decimal_of("99.75"))));
+}
+
+#[test]
+fn tops_are_equal_whatever_their_scales() {
+    let of = |bid, ask, price, size| Tops { bid, ask, scales: Scales { price, size } };
+    let tops = of(Some((1_005, 20)), None, 1, 0);
+    assert_eq!(tops, tops);
+    assert_eq!(tops, of(Some((10_050, 2_000)), None, 2, 2));
+    for other in [
+        of(Some((1_005, 20)), None, 2, 0),
+        of(Some((1_005, 20)), None, 1, 1),
+        of(Some((1_006, 20)), None, 1, 0),
+        of(Some((1_005, 21)), None, 1, 0),
+        of(Some((1_005, 20)), Some((1_005, 20)), 1, 0),
+        of(None, Some((1_005, 20)), 1, 0),
+        of(None, None, 1, 0),
+    ] {
+        assert_ne!(tops, other);
+    }
+    assert_eq!(of(None, None, 1, 0), of(None, None, 2, 7));
+}
+
+proptest! {
+    /// As each frame does: the tops compare as the levels that callers see.
+    #[test]
+    fn tops_compare_as_their_levels(operations in proptest::collection::vec(operation(), 1..60)) {
+        let mut book = Book::new();
+        let mut last = (book.tops(), book.best_bid(), book.best_ask());
+        for (side, price, size) in operations {
+            book.set(side, price, size).unwrap();
+            let now = (book.tops(), book.best_bid(), book.best_ask());
+            prop_assert_eq!(last.0 == now.0, (last.1, last.2) == (now.1, now.2));
+            last = now;
+        }
+    }
 }

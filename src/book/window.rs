@@ -115,6 +115,7 @@ impl Window {
     /// levels that are all covered, in the order of their keys, without repeats and zeros.
     pub(super) fn of_sorted(base: i64, slots: usize, levels: &[(i64, u64)]) -> Self {
         debug_assert!(slots.is_power_of_two() && (MIN_SLOTS..=MAX_SLOTS).contains(&slots));
+        debug_assert!(are_levels(levels), "levels are sorted, without repeats and zeros");
         let page_of = |key: i64| key.div_euclid(PAGE_LEN as i64);
         let runs = || levels.chunk_by(|one, next| page_of(one.0) == page_of(next.0));
         let (first, first_size) = levels.first().copied().unwrap_or((i64::MAX, 0));
@@ -146,6 +147,7 @@ impl Window {
                 sizes[bit] = *size;
             }
         }
+        debug_assert!(window.covers_its_levels());
         window
     }
 
@@ -189,6 +191,7 @@ impl Window {
     /// Returns the size at a key that is covered, zero for none.
     #[inline]
     pub(super) fn size(&self, key: i64) -> u64 {
+        debug_assert!(self.covers(key), "{key} has no slot from {} on", self.base);
         let slot = self.slot(key);
         self.sizes[self.pages[slot / PAGE_LEN].place as usize][slot % PAGE_LEN]
     }
@@ -200,6 +203,7 @@ impl Window {
     /// do the same: only a change of the first level takes a branch.
     #[inline(always)]
     pub(super) fn set(&mut self, key: i64, size: u64) -> (u64, bool) {
+        debug_assert!(self.covers(key), "{key} has no slot from {} on", self.base);
         let slot = self.slot(key);
         let (at, bit) = (slot / PAGE_LEN, slot % PAGE_LEN);
         if self.pages[at].place == NO_LEVEL {
@@ -216,12 +220,15 @@ impl Window {
         if is_at_first {
             self.move_first(key, size);
         }
+        debug_assert!(self.len == 0 || self.size(self.first) == self.first_size);
         (before, is_at_first)
     }
 
-    /// Moves the window. What it then does not cover has to have been taken out.
+    /// Moves the window. Levels that it then does not cover have to be removed before.
     pub(super) fn move_to(&mut self, base: i64) {
+        let last = if cfg!(debug_assertions) { self.last() } else { None };
         self.base = base;
+        debug_assert!(last.is_none_or(|last| self.covers(self.first) && self.covers(last)));
     }
 
     /// Returns the smallest level key after `key`, which is covered, if there is one.
@@ -299,6 +306,11 @@ impl Window {
         }
     }
 
+    /// Returns whether the first level and the last have slots, and so all between them.
+    fn covers_its_levels(&self) -> bool {
+        self.last().is_none_or(|last| self.covers(self.first) && self.covers(last))
+    }
+
     #[inline]
     const fn slot(&self, key: i64) -> usize {
         (key.cast_unsigned() as usize) & self.mask
@@ -361,6 +373,11 @@ impl Window {
         }
         None
     }
+}
+
+/// Returns whether these are levels in the order of their keys, without repeats and zeros.
+pub(super) fn are_levels(levels: &[(i64, u64)]) -> bool {
+    levels.is_sorted_by(|one, next| one.0 < next.0) && levels.iter().all(|(_, size)| *size != 0)
 }
 
 /// Returns the bits with one of them set or cleared.

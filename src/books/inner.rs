@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -21,9 +20,11 @@ use super::shard::{Shard, SharedLine, drive};
 use super::slot::{Publishers, Slot};
 use super::turnstile::lock;
 use super::{BooksStats, Connector, Dial, StartError, SubscribeError, TooManyConnections, now};
+use crate::clock::wall_now;
 use crate::feed::Link;
 use crate::session::{Cause, Stats};
 use crate::sync::{read, write};
+use crate::units::Epoch;
 use crate::wire::ProductId;
 
 /// Makes a dialer for a connection.
@@ -38,7 +39,7 @@ pub(super) struct Inner {
     line_count: usize,
     max_connections: usize,
     /// Before every frame.
-    epoch: Instant,
+    epoch: Epoch,
     routes: RwLock<Routes>,
     control: Mutex<Control>,
 }
@@ -89,7 +90,7 @@ impl Inner {
             dialer,
             line_count,
             max_connections,
-            epoch: now(),
+            epoch: Epoch { instant: now(), wall: Some(wall_now()) },
             routes: RwLock::default(),
             control: Mutex::new(Control {
                 placement: Placement::new(products_per_connection, max_shards),

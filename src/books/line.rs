@@ -15,7 +15,7 @@ use super::event::{Change, Event, Interest, MAX_TOP_LEVELS};
 use super::slot::Slot;
 use super::turnstile::lock;
 use crate::bbo::{Bbo, BboPublisher};
-use crate::book::{Book, Side, Tops, decimal, decimal_unsigned};
+use crate::book::{Book, Side, Tops};
 use crate::session::{Cause, Input, LevelChange, Output, Session, SessionConfig, SessionEvent};
 use crate::wire::{ProductId, RefusalKind, Request};
 
@@ -48,36 +48,7 @@ pub(super) struct Line {
 struct Entry {
     slot: Arc<Slot>,
     /// The best levels that waiters were last told of, if this line told them.
-    best: Option<Best>,
-}
-
-/// The best bid and ask in ticks and units, with their scales.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Best {
-    bid: Option<(i64, u64)>,
-    ask: Option<(i64, u64)>,
-    scales: (u8, u8),
-}
-
-impl Best {
-    fn of(book: &Book) -> Self {
-        let Tops { bid, ask } = book.tops();
-        Self { bid, ask, scales: (book.price_scale(), book.size_scale()) }
-    }
-
-    /// Compares numbers, not how they are held.
-    fn is_same(&self, other: &Self) -> bool {
-        self == other || self.scales != other.scales && self.levels() == other.levels()
-    }
-
-    #[cold]
-    fn levels(&self) -> [Option<(Decimal, Decimal)>; 2] {
-        let (price_scale, size_scale) = self.scales;
-        [self.bid, self.ask].map(|best| {
-            let (ticks, units) = best?;
-            Some((decimal(ticks, price_scale), decimal_unsigned(units, size_scale)))
-        })
-    }
+    best: Option<Tops>,
 }
 
 /// What makes two lines look at which of them is to be read.
@@ -242,8 +213,8 @@ impl Line {
     fn updated(&mut self, now: Instant, product: &ProductId) {
         let Some(entry) = self.entries.get_mut(product) else { return };
         let Ok(book) = self.session.book(product.as_str()) else { return };
-        let best = Best::of(book);
-        let is_best_changed = !entry.best.is_some_and(|last| last.is_same(&best));
+        let best = book.tops();
+        let is_best_changed = entry.best != Some(best);
         entry.best = Some(best);
         if entry.slot.preferred() != self.place {
             return;
@@ -292,7 +263,7 @@ impl Line {
     /// Decides which line is read from now on, and tells what that means for the product.
     fn settle(&mut self, product: &ProductId, trigger: Trigger) {
         let Some(entry) = self.entries.get_mut(product) else { return };
-        entry.best = self.session.book(product.as_str()).ok().map(Best::of);
+        entry.best = self.session.book(product.as_str()).ok().map(Book::tops);
         let slot = &entry.slot;
         // Held to the end, so that consumers hear of this and of what the other line settles in
         // the order in which it was so.

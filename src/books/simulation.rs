@@ -180,7 +180,7 @@ impl World {
         let mut slots = Vec::new();
         for name in PRODUCTS {
             let id = ProductId::new(name).unwrap();
-            let (slot, publishers) = Slot::new(id, line_count, base, base);
+            let (slot, publishers) = Slot::new(id, line_count, base, base.into());
             for (track, publisher) in tracks.iter_mut().zip(publishers) {
                 track.line.subscribe(base, Arc::clone(&slot), publisher);
             }

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::Closed;
 use crate::bbo::{Bbo, BboPublisher, BboReader, bbo_channel};
+use crate::units::Epoch;
 use crate::wire::ProductId;
 
 /// The publishers of a product, one for each line of a shard, in the order of the lines.
@@ -48,7 +49,7 @@ impl Slot {
         name: ProductId,
         line_count: usize,
         now: Instant,
-        epoch: Instant,
+        epoch: Epoch,
     ) -> (Arc<Self>, Publishers) {
         let (publishers, cells) = (0..line_count).map(|_| bbo_channel(epoch)).unzip();
         let slot = Self {

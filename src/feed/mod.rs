@@ -69,7 +69,7 @@ pub(crate) use self::link::{Link, Received};
 pub use self::proxy::Proxy;
 pub use self::roots::Roots;
 use crate::bbo::BboReader;
-use crate::clock::now;
+use crate::clock::{now, wall_now};
 use crate::session::{
     Disconnect, Input, Output, Session, SessionEvent, TooManyProducts, UnknownProduct,
 };
@@ -231,7 +231,8 @@ impl Feed {
         }
     }
 
-    fn build(connector: Connector, link: Link) -> Self {
+    fn build(mut connector: Connector, link: Link) -> Self {
+        connector.session.started_at = Some(wall_now());
         let session = Session::new(connector.session, now());
         Self { session, link, last_disconnect: None, tap: None }
     }

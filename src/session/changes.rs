@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::book::{Fixed, Side, decimal};
+use crate::units::{Fixed, Side, decimal};
 
 /// More changes than this leave no memory behind for the next message.
 const MAX_RETAINED_CHANGES: usize = 8_192;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::policy::{Policy, Resync};
+use crate::units::UnixNanos;
 use crate::wire::{ProductId, venue};
 
 /// The most requests the venue takes from one address in a second, as it states.
@@ -63,6 +64,11 @@ pub struct SessionConfig {
     /// The seed of the random part of the waits before dials. The default is 0. Give each process
     /// its own, so that many do not dial in step.
     pub seed: u64,
+
+    /// The wall-clock time at the moment handed to [`Session::new`](super::Session::new), from
+    /// which [`Bbo::received_at`](crate::bbo::Bbo::received_at) is counted. The default is `None`:
+    /// receipts have no wall-clock time.
+    pub started_at: Option<UnixNanos>,
 }
 
 /// The default of [`SessionConfig::max_products`].
@@ -81,6 +87,7 @@ impl SessionConfig {
             adopt_products: false,
             first_connection: 0,
             seed: 0,
+            started_at: None,
         }
     }
 

@@ -9,9 +9,11 @@ use super::event::{Cause, SessionEvent, Status};
 use super::machine::Machine;
 use super::policy::{Resync, SequenceScope};
 use super::stats::Stats;
-use super::subscription::{FrameOrigin, Stage, Subscription};
-use crate::book::{Applied, Book, BookError, PackedLevel, Snapshot};
+use super::subscription::{Stage, Subscription};
+use crate::bbo::FrameOrigin;
+use crate::book::{Applied, Book, BookError, Snapshot};
 use crate::sequence::Arrival;
+use crate::units::PackedLevel;
 use crate::wire::{self, Body, DecodeError, Frame, Update, UpdateKind, WireTime};
 
 /// Frames seen hold one event, so a list of this many products never leaves the stack.
@@ -201,7 +203,7 @@ impl Machine {
         let event_time = touched.event_time.and_then(|time| self.times.read(time));
         let connection = self.connection;
         let origin = FrameOrigin { sequence, connection, event_time, received: now };
-        subscription.publish(tops, origin);
+        subscription.publish(&tops, origin);
         if touched.is_changed || touched.is_replaced {
             subscription.last_change = now;
             // While its quiet is reported a product has no timer, or a later one.

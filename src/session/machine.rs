@@ -13,6 +13,7 @@ use super::subscription::{Stage, Subscriptions};
 use super::tokens::Tokens;
 use super::{Output, TooManyProducts};
 use crate::sequence::SequenceTracker;
+use crate::units::Epoch;
 use crate::wire::{ProductId, TimeReader};
 
 /// The most events that wait for the caller. One that polls as it should never sees it reached;
@@ -63,7 +64,7 @@ pub(super) struct Machine {
     /// Reads the times of the venue's engine.
     pub(super) times: TimeReader,
     /// From when receive times are counted.
-    pub(super) epoch: Instant,
+    pub(super) epoch: Epoch,
     /// Since when the connection has had a live book.
     pub(super) live_since: Option<Instant>,
 
@@ -123,7 +124,7 @@ impl Machine {
             has_opened: false,
             last_frame: None,
             times: TimeReader::default(),
-            epoch: now,
+            epoch: Epoch { instant: now, wall: config.started_at },
             live_since: None,
             rate: RequestRate::new(),
             has_requests: false,

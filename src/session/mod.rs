@@ -90,14 +90,16 @@ pub use self::policy::{Policy, Resync, SequenceScope};
 pub use self::sabotage::Sabotage;
 pub use self::stats::{ProductStats, Stats};
 use self::subscription::{Name, Stage, Subscription};
-use crate::bbo::{BboPublisher, BboReader};
+#[cfg(any(test, feature = "feed"))]
+use crate::bbo::BboPublisher;
+use crate::bbo::BboReader;
 use crate::book::Book;
 use crate::wire::{Decoder, Message, ProductId, Request};
 
 /// The state machine of one connection and the books that it feeds.
 ///
-/// See the [module](self) for how to drive it and what it promises.
-#[derive(Debug)]
+/// See the [module](self) for how to drive it and what it promises. Its `Debug` output is short:
+/// the number of products, and how the connection stands.
 pub struct Session {
     decoder: Decoder,
     machine: Machine,
@@ -222,12 +224,13 @@ impl Session {
         self.machine.unsubscribe(product).is_some()
     }
 
-    /// As [`Session::subscribe`], for a product whose best bid and ask are read from this
-    /// publisher; it may come from another session.
+    /// As [`Session::subscribe`], for a product whose BBO is read from this publisher; it may come
+    /// from another session.
     ///
     /// # Errors
     /// [`TooManyProducts`] when the session is full.
-    pub fn subscribe_publishing(
+    #[cfg(any(test, feature = "feed"))]
+    pub(crate) fn subscribe_publishing(
         &mut self,
         now: Instant,
         product: ProductId,
@@ -236,9 +239,10 @@ impl Session {
         self.machine.subscribe_publishing(now, product, publisher)
     }
 
-    /// As [`Session::unsubscribe`], and hands out the publisher of the product's best bid and
-    /// ask, so that another session may go on with it for the same readers.
-    pub fn release(&mut self, product: &ProductId) -> Option<BboPublisher> {
+    /// As [`Session::unsubscribe`], and returns the publisher of the product's BBO, so that another
+    /// session may go on with it for the same readers.
+    #[cfg(any(test, feature = "feed"))]
+    pub(crate) fn release(&mut self, product: &ProductId) -> Option<BboPublisher> {
         self.machine.unsubscribe(product)
     }
 
@@ -356,6 +360,18 @@ impl Session {
     #[must_use]
     pub const fn config(&self) -> &SessionConfig {
         &self.machine.config
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let live = self.machine.subscriptions.iter().filter(|subscription| subscription.is_live());
+        f.debug_struct("Session")
+            .field("products", &self.machine.subscriptions.len())
+            .field("live", &live.count())
+            .field("connection", &self.connection())
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
     }
 }
 

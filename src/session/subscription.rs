@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 use super::event::{Cause, NotLive, Status};
 use super::retry::doubled;
 use super::stats::ProductStats;
-use crate::bbo::BboPublisher;
+use crate::bbo::{BboPublisher, FrameOrigin};
 use crate::book::{Book, Tops};
 use crate::sequence::SequenceTracker;
-use crate::wire::{ProductId, ProductKey, UnixNanos, Update};
+use crate::wire::{ProductId, ProductKey, Update};
 
 /// How long a product that was not live for long since may not cost the others their connection
 /// again: at first, and at most. Each time is twice as long as the one before.
@@ -48,16 +48,6 @@ pub(super) enum Stage {
 pub(super) struct Name {
     pub(super) id: ProductId,
     pub(super) publisher: BboPublisher,
-}
-
-/// What is published of a frame beside the best bid and ask that it made.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FrameOrigin {
-    pub(super) sequence: u64,
-    /// The connection that it came on.
-    pub(super) connection: u64,
-    pub(super) event_time: Option<UnixNanos>,
-    pub(super) received: Instant,
 }
 
 /// A product: what the venue sends one stream of frames for.
@@ -141,12 +131,10 @@ impl Subscription {
 
     /// Publishes the best bid and ask under every name.
     #[inline]
-    pub(super) fn publish(&mut self, tops: Tops, origin: FrameOrigin) {
+    pub(super) fn publish(&mut self, tops: &Tops, origin: FrameOrigin) {
         self.origin = Some(origin);
-        let FrameOrigin { sequence, connection, event_time, received } = origin;
         for name in &mut self.names {
-            name.publisher.set_connection(connection);
-            name.publisher.publish_tops(tops, &self.book, sequence, event_time, received);
+            name.publisher.publish(tops, origin);
         }
     }
 
@@ -155,7 +143,7 @@ impl Subscription {
     /// Returns the number of that frame, or `None` if the book is not live.
     pub(super) fn publish_again(&mut self) -> Option<u64> {
         let origin = self.origin.filter(|_| self.status == Status::Live)?;
-        self.publish(self.book.tops(), origin);
+        self.publish(&self.book.tops(), origin);
         Some(origin.sequence)
     }
 

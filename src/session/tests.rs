@@ -12,6 +12,7 @@ use crate::wire::{Action, RefusalKind, RequestChannel};
 
 mod answers;
 mod redial;
+mod shown;
 mod tokens;
 
 const BTC: &str = "BTC-USD";

@@ -12,7 +12,7 @@ use super::level::{LevelUpdate, UpdateKind};
 use super::product::ProductKey;
 use super::time::WireTime;
 use super::venue::RefusalKind;
-use crate::book::PackedLevel;
+use crate::units::PackedLevel;
 
 /// One frame, borrowed from the [`Decoder`](super::Decoder) that read it.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! One level of an update, and whether updates replace a book or change it.
 
 use super::time::WireTime;
-use crate::book::{Fixed, Side};
+use crate::units::{Fixed, Side};
 
 /// Whether an update replaces a book or changes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

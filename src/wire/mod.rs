@@ -73,8 +73,9 @@ pub use self::level::{LevelUpdate, UpdateKind};
 pub(crate) use self::product::ProductKey;
 pub use self::product::{MAX_PRODUCT_ID_LEN, ProductId, ProductIdError};
 pub(crate) use self::time::TimeReader;
-pub use self::time::{UnixNanos, WireTime};
+pub use self::time::WireTime;
 pub use self::venue::{COINBASE_URL, RefusalKind};
+pub use crate::units::{TimeError, UnixNanos};
 
 /// Reads frames, one at a time, with memory that it keeps from one to the next.
 ///

@@ -5,7 +5,7 @@ mod errors;
 mod tiers;
 
 use super::*;
-use crate::book::{Fixed, Side};
+use crate::units::{Fixed, Side};
 
 const UPDATE: &str = concat!(
     r#"{"channel":"l2_data","timestamp":"2026-11-02T00:00:00.05Z","sequence_num":7,"events":["#,

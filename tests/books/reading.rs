@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use level2::UnixNanos;
 use level2::book::Side;
 use level2::books::{
     Books, BooksConfig, Closed, Event, EventConfig, Interest, Redundancy, StartError,
@@ -55,6 +56,9 @@ async fn every_way_to_read_tells_the_same_book() {
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let best = books.bbo("P000-USD").unwrap().load().unwrap();
+    // The wall clock of this machine, in the pace of the books' own clock.
+    let wall = UnixNanos::try_from(SystemTime::now()).unwrap().get();
+    assert!(best.received_at.unwrap().get().abs_diff(wall) < 3_600_000_000_000, "{best}");
     let top = books.top("P000-USD", 3).unwrap();
     assert_eq!((top.bids.len(), top.asks.len(), top.bbo), (3, 3, best));
     assert_eq!((Some(top.bids[0]), Some(top.asks[0])), (best.bid, best.ask));

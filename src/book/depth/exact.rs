@@ -1,13 +1,16 @@
 //! Decimals wide enough for sums of products, rounded once at the end or not at all.
 //!
-//! [`Decimal`]'s own operators round what does not fit its 96 bits and tell nobody. Here only
-//! [`Exact::quotient`] rounds, and says how.
+//! [`Decimal`]'s own operators silently round what does not fit its 96 bits. Here only quotients
+//! and [`Exact::nearest_decimal`] round, in one place and in a stated way.
 
 use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use crate::book::MAX_SCALE;
+use crate::units::MAX_SCALE;
+
+/// The number of basis points in the whole.
+pub(super) const BPS: Exact = Exact::new(10_000, 0);
 
 /// The most significant digits of a quotient: as many as every [`Decimal`] has room for.
 const QUOTIENT_DIGITS: u32 = 28;
@@ -111,6 +114,13 @@ impl Exact {
         decimal(self).or_else(|| decimal(self.shortest()))
     }
 
+    /// Returns the decimal nearest to the number, or `None` if it is beyond all decimals.
+    ///
+    /// Rounded only if no decimal is the same number, then half to even as quotients are.
+    pub(super) fn nearest_decimal(self) -> Option<Decimal> {
+        self.decimal().or_else(|| self.quotient(Self::new(1, 0), Rounding::HalfEven))
+    }
+
     /// Returns the number divided by another, to 28 significant digits and at most as many after
     /// the point. `None` if the divisor is zero or a number too large on the way.
     pub(super) fn quotient(self, divisor: Self, rounding: Rounding) -> Option<Decimal> {
@@ -118,52 +128,31 @@ impl Exact {
             .or_else(|| self.shortest().quotient_as_is(divisor.shortest(), rounding))
     }
 
-    fn quotient_as_is(self, divisor: Self, rounding: Rounding) -> Option<Decimal> {
-        let is_negative = (self.mantissa < 0) != (divisor.mantissa < 0);
-        let (number, mut divisor, mut scale) = (
-            self.mantissa.unsigned_abs(),
-            divisor.mantissa.unsigned_abs(),
-            i64::from(self.scale) - i64::from(divisor.scale),
-        );
-        // More digits than there is room for are left to the remainder.
-        while scale > i64::from(MAX_SCALE)
-            || (scale > 0 && number.checked_div(divisor)? >= QUOTIENT_LIMIT)
-        {
-            divisor = divisor.checked_mul(10)?;
-            scale -= 1;
+    /// Returns `(self + other) / divisor`, rounded as [`Exact::quotient`] does, where the sum may
+    /// be one bit longer than what an `i128` holds.
+    ///
+    /// Two products of a price and a size always have a sum of that length.
+    pub(super) fn plus_then_quotient(
+        self,
+        other: Self,
+        divisor: Self,
+        rounding: Rounding,
+    ) -> Option<Decimal> {
+        if let Some(sum) = self.plus(other) {
+            return sum.quotient(divisor, rounding);
         }
-        let mut quotient =
-            number.checked_div(divisor).filter(|quotient| *quotient < QUOTIENT_LIMIT)?;
-        let mut remainder = number % divisor;
-        // How many digits a remainder can be divided into at once.
-        let step = (u128::MAX / divisor).ilog10();
-        if step == 0 {
+        // Only numbers of one sign have a sum that is longer than they are.
+        let is_negative = self.mantissa < 0;
+        if self.scale != other.scale || is_negative != (other.mantissa < 0) {
             return None;
         }
-        while remainder != 0 || scale < 0 {
-            let room = (QUOTIENT_LIMIT / (quotient + 1)).ilog10();
-            let wanted = u32::try_from(i64::from(MAX_SCALE) - scale).ok()?;
-            let digits = step.min(room).min(wanted);
-            if digits == 0 {
-                break;
-            }
-            let factor = 10u128.pow(digits);
-            remainder *= factor;
-            quotient = quotient * factor + remainder / divisor;
-            remainder %= divisor;
-            scale += i64::from(digits);
-        }
-        let rounds_up = match remainder.cmp(&(divisor - remainder)) {
-            _ if rounding == Rounding::Down => false,
-            Ordering::Less => false,
-            Ordering::Equal => quotient % 2 == 1,
-            Ordering::Greater => true,
-        };
-        let magnitude = i128::try_from(quotient + u128::from(rounds_up)).ok()?;
-        let mantissa = if is_negative { -magnitude } else { magnitude };
-        let quotient =
-            Decimal::try_from_i128_with_scale(mantissa, u32::try_from(scale).ok()?).ok()?;
-        Some(quotient.normalize())
+        let sum = self.mantissa.unsigned_abs().checked_add(other.mantissa.unsigned_abs())?;
+        divide(is_negative, sum, self.scale, divisor, rounding)
+    }
+
+    fn quotient_as_is(self, divisor: Self, rounding: Rounding) -> Option<Decimal> {
+        let is_negative = self.mantissa < 0;
+        divide(is_negative, self.mantissa.unsigned_abs(), self.scale, divisor, rounding)
     }
 
     #[inline]
@@ -206,6 +195,56 @@ impl Exact {
         }
         number
     }
+}
+
+/// Divides a magnitude with a sign by a number.
+fn divide(
+    is_negative: bool,
+    number: u128,
+    scale: u32,
+    divisor: Exact,
+    rounding: Rounding,
+) -> Option<Decimal> {
+    let is_negative = is_negative != (divisor.mantissa < 0);
+    let mut scale = i64::from(scale) - i64::from(divisor.scale);
+    let mut divisor = divisor.mantissa.unsigned_abs();
+    // More digits than there is room for are left to the remainder.
+    while scale > i64::from(MAX_SCALE)
+        || (scale > 0 && number.checked_div(divisor)? >= QUOTIENT_LIMIT)
+    {
+        divisor = divisor.checked_mul(10)?;
+        scale -= 1;
+    }
+    let mut quotient = number.checked_div(divisor).filter(|quotient| *quotient < QUOTIENT_LIMIT)?;
+    let mut remainder = number % divisor;
+    // How many digits a remainder can be divided into at once.
+    let step = (u128::MAX / divisor).ilog10();
+    if step == 0 {
+        return None;
+    }
+    while remainder != 0 || scale < 0 {
+        let room = (QUOTIENT_LIMIT / (quotient + 1)).ilog10();
+        let wanted = u32::try_from(i64::from(MAX_SCALE) - scale).ok()?;
+        let digits = step.min(room).min(wanted);
+        if digits == 0 {
+            break;
+        }
+        let factor = 10u128.pow(digits);
+        remainder *= factor;
+        quotient = quotient * factor + remainder / divisor;
+        remainder %= divisor;
+        scale += i64::from(digits);
+    }
+    let rounds_up = match remainder.cmp(&(divisor - remainder)) {
+        _ if rounding == Rounding::Down => false,
+        Ordering::Less => false,
+        Ordering::Equal => quotient % 2 == 1,
+        Ordering::Greater => true,
+    };
+    let magnitude = i128::try_from(quotient + u128::from(rounds_up)).ok()?;
+    let mantissa = if is_negative { -magnitude } else { magnitude };
+    let quotient = Decimal::try_from_i128_with_scale(mantissa, u32::try_from(scale).ok()?).ok()?;
+    Some(quotient.normalize())
 }
 
 impl From<Decimal> for Exact {

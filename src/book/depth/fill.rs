@@ -2,9 +2,9 @@
 
 use rust_decimal::Decimal;
 
-use super::exact::{Exact, Rounding};
-use super::{BPS, DepthError};
-use crate::book::{Level, Side};
+use super::error::DepthError;
+use super::exact::{BPS, Exact, Rounding};
+use crate::units::{Level, Side};
 
 /// The part of one side that a query took, best levels first.
 ///

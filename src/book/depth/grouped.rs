@@ -4,9 +4,9 @@ use std::iter::Peekable;
 
 use rust_decimal::Decimal;
 
-use super::DepthError;
+use super::error::DepthError;
 use super::exact::Exact;
-use crate::book::{Level, Side};
+use crate::units::{Level, Side};
 
 /// The levels of one side merged into rows, best first.
 ///

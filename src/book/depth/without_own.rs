@@ -2,13 +2,14 @@
 
 use rust_decimal::Decimal;
 
-use super::Depth;
-use crate::book::{Level, Side};
+use crate::units::{Level, Side};
 
-/// A book less the caller's own resting orders, by [`Depth::without_own`].
+/// A book less the caller's own resting orders.
+///
+/// Comes from [`Depth::without_own`](super::Depth::without_own).
 #[derive(Clone, Copy, Debug)]
 pub struct WithoutOwn<'a, D: ?Sized, F> {
-    depth: &'a D,
+    pub(super) depth: &'a D,
     own_size: F,
 }
 
@@ -18,19 +19,14 @@ impl<'a, D: ?Sized, F> WithoutOwn<'a, D, F> {
     }
 }
 
-impl<D, F> Depth for WithoutOwn<'_, D, F>
-where
-    D: Depth + ?Sized,
-    F: Fn(Side, Decimal) -> Decimal,
-{
-    fn levels(&self, side: Side) -> impl Iterator<Item = Level> {
-        self.depth.levels(side).filter_map(move |level| {
-            let own_size = (self.own_size)(side, level.price).max(Decimal::ZERO);
-            if own_size.is_zero() {
-                return Some(level);
-            }
-            let size = level.size.checked_sub(own_size).filter(|size| *size > Decimal::ZERO)?;
-            Some(Level { size, ..level })
-        })
+impl<D: ?Sized, F: Fn(Side, Decimal) -> Decimal> WithoutOwn<'_, D, F> {
+    /// Returns what others have resting at a level, or `None` if nothing.
+    pub(super) fn left_of(&self, side: Side, level: Level) -> Option<Level> {
+        let own_size = (self.own_size)(side, level.price).max(Decimal::ZERO);
+        if own_size.is_zero() {
+            return Some(level);
+        }
+        let size = level.size.checked_sub(own_size).filter(|size| *size > Decimal::ZERO)?;
+        Some(Level { size, ..level })
     }
 }

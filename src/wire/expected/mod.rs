@@ -37,7 +37,7 @@ use self::numbers::{
     LANES, NumberText, digit_lanes, last_lanes, len_to_quote, mantissas, vector_at,
 };
 use self::text::{NAME_VECTORS, take_envelope, take_text};
-use crate::book::{Fixed, PackedLevel, Side};
+use crate::units::{Fixed, PackedLevel, Side};
 use crate::wire::level::{LevelUpdate, UpdateKind};
 use crate::wire::product::ProductKey;
 use crate::wire::time::WireTime;

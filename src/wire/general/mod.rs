@@ -7,7 +7,7 @@ mod tape;
 
 pub use self::tape::MAX_DEPTH;
 use self::tape::{Elements, Entries, LentTape, TapeMemory, Value};
-use crate::book::{Fixed, FixedError, Side};
+use crate::units::{Fixed, FixedError, Side};
 use crate::wire::error::{DecodeError, DecodeErrorKind};
 use crate::wire::level::{LevelUpdate, UpdateKind};
 use crate::wire::time::WireTime;

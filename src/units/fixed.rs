@@ -1,26 +1,13 @@
-//! Decimal text and [`Decimal`] to integer ticks at a scale, and back, exactly or not at all.
+//! Decimal text and [`Decimal`] to an integer and a scale, and back, exactly or not at all.
 //!
-//! A book counts prices and sizes in integers because comparing two `i64` costs a fifth of
-//! comparing two decimals. Nothing here rounds: a number that an `i64` and a scale of at most
-//! [`MAX_SCALE`] cannot hold is an error.
+//! Nothing here rounds: a number that an `i64` and a scale of at most [`MAX_SCALE`] cannot hold is
+//! an error.
 
 use std::fmt;
 
 use rust_decimal::Decimal;
 
-/// The largest number of digits after the point that a number may need; `rust_decimal`'s limit.
-pub const MAX_SCALE: u8 = 28;
-
-/// Powers of ten that fit an `i64`, by exponent.
-const POW10: [i64; 19] = {
-    let mut table = [1i64; 19];
-    let mut exponent = 1;
-    while exponent < table.len() {
-        table[exponent] = table[exponent - 1] * 10;
-        exponent += 1;
-    }
-    table
-};
+use super::ticks::{MAX_SCALE, POW10, decimal, pow10, ticks};
 
 /// An exact decimal number, `mantissa * 10^-scale`, in its shortest form.
 ///
@@ -76,7 +63,7 @@ impl Fixed {
         digits.finish(negative, fraction_len, exponent)
     }
 
-    /// Puts a number together, and takes the zeros from the end of its fraction.
+    /// Returns `mantissa * 10^-scale` in its shortest form.
     #[inline]
     pub(super) const fn shortest(mut mantissa: i64, mut scale: u8) -> Self {
         debug_assert!(scale <= MAX_SCALE && mantissa != i64::MIN);
@@ -162,82 +149,6 @@ impl fmt::Display for FixedError {
 }
 
 impl std::error::Error for FixedError {}
-
-/// Returns `mantissa * 10^-from` in units of `10^-to`, or `None` if that is not a whole `i64`, and
-/// for a fraction that is finer only by zeros at its end.
-#[inline]
-pub(super) fn ticks(mantissa: i64, from: u8, to: u8) -> Option<i64> {
-    // No shortcut for equal scales: about half of all sizes are shorter than their book's
-    // scale, which no predictor learns, and a multiplication is cheaper than a wrong guess.
-    match POW10.get(usize::from(to.wrapping_sub(from))) {
-        Some(factor) => mantissa.checked_mul(*factor),
-        None => (mantissa == 0).then_some(0),
-    }
-}
-
-/// Numbers in units of `10^-to`, as [`ticks`] returns them, for loops that end as a whole: whether
-/// all of them fit is asked in the end, so that there is no branch for each.
-pub(super) struct Scaling {
-    to: u8,
-    /// Negative once the scale of a number was too large, or too small.
-    room: i32,
-    overflows: bool,
-}
-
-impl Scaling {
-    pub(super) const fn new(to: u8) -> Self {
-        Self { to, room: 0, overflows: false }
-    }
-
-    /// Returns `mantissa * 10^-from` in units of `10^-to`, or what means nothing.
-    #[inline(always)]
-    pub(super) fn ticks(&mut self, mantissa: i64, from: u8) -> i64 {
-        /// Powers of ten by exponent. Those that do not fit are asked for in vain.
-        const FACTORS: [i64; 32] = {
-            let mut factors = [0; 32];
-            let mut exponent = 0;
-            while exponent < POW10.len() {
-                factors[exponent] = POW10[exponent];
-                exponent += 1;
-            }
-            factors
-        };
-        let exponent = self.to.wrapping_sub(from);
-        self.room |= POW10.len() as i32 - 1 - i32::from(exponent);
-        let (ticks, overflows) =
-            mantissa.overflowing_mul(FACTORS[usize::from(exponent) % FACTORS.len()]);
-        self.overflows |= overflows;
-        ticks
-    }
-
-    /// Returns whether every number fitted.
-    pub(super) const fn is_exact(&self) -> bool {
-        self.room >= 0 && !self.overflows
-    }
-}
-
-/// Returns `10^exponent`, or `None` if it does not fit an `i64`.
-pub(crate) fn pow10(exponent: u8) -> Option<i64> {
-    POW10.get(usize::from(exponent)).copied()
-}
-
-/// Returns `ticks * 10^-scale`.
-#[inline]
-pub(crate) fn decimal(ticks: i64, scale: u8) -> Decimal {
-    let mut decimal = decimal_unsigned(ticks.unsigned_abs(), scale);
-    decimal.set_sign_negative(ticks < 0);
-    decimal
-}
-
-/// Returns `units * 10^-scale`.
-#[inline]
-pub(crate) fn decimal_unsigned(units: u64, scale: u8) -> Decimal {
-    debug_assert!(scale <= MAX_SCALE, "no book grows beyond the largest scale");
-    // From its parts a decimal is made in a third of the time that its other constructors take,
-    // which check for scales that no book has.
-    let (low, middle) = (units as u32, (units >> 32) as u32);
-    Decimal::from_parts(low, middle, 0, false, u32::from(scale))
-}
 
 /// Digits read so far, with the zeros at their end only counted.
 ///
@@ -391,12 +302,6 @@ mod tests {
         assert_eq!(parts(&format!("{zeros}7")), Ok((7, 0)));
         assert_eq!(parts(&format!("1{zeros}e-1000000")), Ok((1, 0)));
         assert_eq!(parts(&format!("0.{zeros}1")), Err(FixedError::OutOfRange));
-    }
-
-    #[test]
-    fn a_decimal_of_no_ticks_has_no_sign() {
-        assert_eq!(decimal(0, 2).to_string(), "0.00");
-        assert_eq!(decimal(-1, 2).to_string(), "-0.01");
     }
 
     #[test]
