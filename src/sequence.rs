@@ -83,7 +83,7 @@ impl SequenceTracker {
 
 /// How a number arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums)] // Callers must decide about each; a fifth kind would be a break.
+#[expect(clippy::exhaustive_enums)] // Callers must decide about each; a fifth is a break.
 pub enum Arrival {
     /// It is the next, or the first of all.
     InOrder,
