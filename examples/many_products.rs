@@ -110,7 +110,7 @@ fn exchange(products: usize) -> Outcome<()> {
     let market = |number| ProductSpec::new(&name(number), 2, 8, 2_000_000).levels(LEVELS);
     let exchange = ExchangeConfig {
         products: (0..products).map(market).collect(),
-        truth_frames_max: 1,
+        max_truth_frames: 1,
         ..ExchangeConfig::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

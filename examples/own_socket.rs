@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The exchange needs a runtime; the socket below does not.
     let exchange = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let server = exchange.block_on(Server::start(ServerConfig::default()))?;
-    let address = server.local_addr().to_string();
+    let address = server.local_addr().expect("it listens on loopback").to_string();
 
     let config = SessionConfig::new(["BTC-USD".parse()?]);
     let mut session = Session::new(config, Instant::now());

@@ -43,7 +43,7 @@ async fn change_minds(books: &Books, seed: u64) {
 /// One test, for the count is of the whole process.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_of_what_has_gone() {
-    let served = ExchangeConfig { truth_frames_max: 1, truth_changes_max: 0, ..exchange(40) };
+    let served = ExchangeConfig { max_truth_frames: 1, max_truth_changes: 0, ..exchange(40) };
     let server = serve(served).await;
     let mut config = config([]);
     config.products_per_connection = 5;

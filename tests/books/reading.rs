@@ -157,8 +157,8 @@ async fn books_without_products_have_no_connections_until_they_have_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_out() {
-    for streams_max in [1, 3, 4, 7] {
-        let served = ExchangeConfig { streams_max: Some(streams_max), ..exchange(20) };
+    for max_streams in [1, 3, 4, 7] {
+        let served = ExchangeConfig { max_streams: Some(max_streams), ..exchange(20) };
         let server = serve(served).await;
         let books = connect(config(names(20)), &Memory::new(&server)).await;
         let readers: Vec<_> =
@@ -169,8 +169,8 @@ async fn a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_ou
             assert!(is_true(&server, product.as_str(), &bbo), "{product}");
         }
         let open = server.connections().open;
-        let fewest = 20usize.div_ceil(streams_max);
-        assert!((fewest..=2 * fewest).contains(&open), "{open} connections for {streams_max}");
+        let fewest = 20usize.div_ceil(max_streams);
+        assert!((fewest..=2 * fewest).contains(&open), "{open} connections for {max_streams}");
         // What was learnt holds for later ones: nothing is refused again.
         let refused = books.stats().session.refused;
         assert!(books.unsubscribe(&name(0)) && books.unsubscribe(&name(1)));
@@ -183,7 +183,7 @@ async fn a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_ou
 
 #[tokio::test(start_paused = true)]
 async fn a_product_that_is_refused_beside_live_ones_moves_and_they_stay() {
-    let served = ExchangeConfig { streams_max: Some(2), ..exchange(3) };
+    let served = ExchangeConfig { max_streams: Some(2), ..exchange(3) };
     let server = serve(served).await;
     let books = connect(config(names(2)), &Memory::new(&server)).await;
     soon(books.synced()).await.unwrap();
@@ -645,7 +645,7 @@ async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
 async fn calls_from_many_threads_at_once_never_stand_still() {
     let mut busy = exchange(30);
     busy.interval = Duration::from_millis(20);
-    busy.streams_max = Some(6);
+    busy.max_streams = Some(6);
     let server = serve(busy).await;
     let rates = FaultRates { drop_ppm: 500, abort_ppm: 200, ..FaultRates::default() };
     server.set_faults(FaultPlan::new(3, rates));

@@ -401,7 +401,7 @@ async fn silence_within_a_dial_ends_it_at_its_deadline() {
 /// Frames may come in any form and in any pieces: the books are the same, and nothing is lost.
 #[tokio::test]
 async fn the_form_of_frames_changes_nothing() {
-    let pieces = |bytes_max| Step::Writes(Writes::Pieces { seed: 1, bytes_max });
+    let pieces = |max_bytes| Step::Writes(Writes::Pieces { seed: 1, max_bytes });
     for script in [
         vec![Step::Form(Form::Binary)],
         vec![Step::Form(Form::Fragments { count: 7 })],

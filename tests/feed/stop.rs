@@ -223,12 +223,12 @@ async fn a_feed_that_was_not_looked_at_shows_nothing_old() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_in_any_pieces_makes_the_same_books() {
     for seed in 0..100 {
-        let bytes_max = 1 << (seed % 12);
+        let max_bytes = 1 << (seed % 12);
         let fragments = Step::Form(Form::Fragments { count: seed as usize % 5 });
         let form = if seed % 3 == 0 { fragments } else { Step::Form(Form::Text) };
         let mut exchange = busy_exchange(seed);
         exchange.products = vec![ProductSpec::btc_usd().levels(20)];
-        let scripts = vec![Script::new([Step::Writes(Writes::Pieces { seed, bytes_max }), form])];
+        let scripts = vec![Script::new([Step::Writes(Writes::Pieces { seed, max_bytes }), form])];
         let server = start(ServerConfig { exchange, scripts, ..Default::default() }).await;
         let server = Arc::new(server);
         let mut config = usual();
@@ -346,7 +346,7 @@ async fn polled<F: Future>(future: F, mut polls: u32) -> Option<F::Output> {
 async fn futures_dropped_at_any_await_lose_nothing() {
     let ends = [Step::Fin, Step::Hold, Step::Frame(RawFrame::close(1_001, ""))];
     let stages = [Step::Tls, Step::Upgrade, Step::Requests(1), Step::Serve(2), Step::Serve(LIVE)];
-    let pieces = Step::Writes(Writes::Pieces { seed: 3, bytes_max: 60 });
+    let pieces = Step::Writes(Writes::Pieces { seed: 3, max_bytes: 60 });
     let scripts = ends.iter().flat_map(|end| {
         stages.clone().map(|stage| Script::new([pieces.clone(), stage, end.clone()]))
     });

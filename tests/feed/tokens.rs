@@ -1,7 +1,7 @@
 //! Tokens over TLS, against an exchange that checks each: taken, refused, and what follows then.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use level2::auth::Credentials;
 use level2::feed::{Feed, FeedConfig, Roots};
@@ -28,12 +28,10 @@ struct Venue {
 
 impl Venue {
     async fn start(rules: TokenRules, ahead_s: i64) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let ahead_ns = i128::from(ahead_s) * 1_000_000_000;
-        let start_ns = i128::try_from(now.as_nanos()).unwrap() + ahead_ns;
+        let (now, distance) = (SystemTime::now(), Duration::from_secs(ahead_s.unsigned_abs()));
         let exchange = ExchangeConfig {
             tokens: Some(rules),
-            start_unix_ns: u64::try_from(start_ns).unwrap(),
+            started_at: if ahead_s < 0 { now - distance } else { now + distance },
             ..busy_exchange(31)
         };
         let server = start(ServerConfig { exchange, ..ServerConfig::default() }).await;

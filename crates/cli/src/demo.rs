@@ -1,7 +1,7 @@
 //! `level2 demo`: the whole path, from a simulated exchange to healed books, checked on the way.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use level2::ProductId;
@@ -51,6 +51,7 @@ async fn demonstrate(args: &DemoArgs, listen: Listen<'_>) -> Result<(), Failure>
         exchange: ExchangeConfig {
             seed: args.seed,
             products: specs.to_vec(),
+            started_at: SystemTime::now(),
             ..ExchangeConfig::default()
         },
         faults: FaultPlan::drops(DROP_PPM).seed(args.seed),

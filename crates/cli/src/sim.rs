@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use level2::ProductId;
@@ -49,6 +49,10 @@ pub(crate) struct SimArgs {
     /// than 8 requests a second that have no token
     #[arg(long)]
     limits: bool,
+    /// Start the exchange's clock on 2026-11-02 instead of now, so that a seed gives the same bytes
+    /// in every run, as it does with --frames
+    #[arg(long)]
+    seed_date: bool,
     /// How many frames of a million are lost
     #[arg(long, value_name = "N", default_value_t = 0,
         value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
@@ -91,15 +95,18 @@ impl From<MoodName> for Mood {
 
 /// Runs the exchange until it is told to stop, or prints a recording.
 pub(crate) fn run(args: &SimArgs, listen: Listen<'_>) -> Result<(), Failure> {
-    let exchange = ExchangeConfig {
+    let mut exchange = ExchangeConfig {
         seed: args.seed,
         products: specs(args)?,
-        truth_frames_max: TRUTH_FRAMES,
-        truth_changes_max: 0,
+        max_truth_frames: TRUTH_FRAMES,
+        max_truth_changes: 0,
         connections_per_second: args.limits.then_some(VENUE_CONNECTIONS_PER_SECOND),
         messages_per_second: args.limits.then_some(VENUE_MESSAGES_PER_SECOND),
         ..ExchangeConfig::default()
     };
+    if args.frames.is_none() && !args.seed_date {
+        exchange.started_at = SystemTime::now();
+    }
     let faults = FaultPlan::drops(args.drop_ppm).seed(args.seed);
     match args.frames {
         Some(frames) => print_frames(exchange, faults, frames),
@@ -115,8 +122,8 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut stop = Stop::listen(listen)?;
     let names: Vec<&str> = args.products.iter().map(ProductId::as_str).collect();
-    let config = ServerConfig { listen: args.listen, exchange, faults, ..ServerConfig::default() };
-    let server = Server::start(config).await;
+    let config = ServerConfig { exchange, faults, ..ServerConfig::default() };
+    let server = Server::listen(args.listen, config).await;
     let server = server
         .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", args.listen)))?;
     print(&format!(

@@ -3,24 +3,24 @@
 use std::time::Duration;
 
 /// Why a connection ended or a dial failed, as a socket would report it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// The venue closed the connection with a close frame.
     Closed {
-        /// The close code, if it gave one.
+        /// The close code; `None` if the frame had none.
         code: Option<u16>,
-        /// The reason that it gave.
+        /// The reason in the frame.
         reason: String,
     },
-    /// The dial was refused by the host.
+    /// The host refused the dial.
     Refused,
     /// The dial was answered with an HTTP status instead of a WebSocket.
     Rejected {
         /// The status.
         status: u16,
-        /// The `Retry-After` of the answer, if there was one.
+        /// The `Retry-After` of the answer; `None` if it had none.
         retry_after: Option<Duration>,
     },
-    /// The connection broke without a word.
+    /// The connection broke without a close frame.
     Reset,
 }

@@ -5,21 +5,43 @@
 
 use serde_json::Value;
 
-use crate::Side;
-use crate::market::Change;
+use crate::market::TrueChange;
+use crate::side::Side;
 
-/// What a numbered frame begins with, the number apart.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Envelope<'a> {
-    pub(super) channel: &'a str,
-    pub(super) client_id: bool,
+const NANOS: u64 = 1_000_000_000;
+/// Days from the 1st of March of the year 0 to the 1st of January 1970.
+const DAYS_TO_1970: u64 = 719_468;
+/// Days of 400 Gregorian years.
+const DAYS_PER_ERA: u64 = 146_097;
+
+/// The digits of the largest number and a zero before them; no scale is longer.
+const MAX_NUMBER_DIGITS: usize = 21;
+
+/// Room for everything in a frame but its event. Only the name of a test's own channel may need
+/// more, and then the text grows.
+const ENVELOPE_BYTES: usize = 160;
+
+/// One text frame on its way to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SimFrame {
+    /// The `sequence_num` in the text; error frames have none.
+    pub sequence: Option<u64>,
+    /// The JSON text.
+    pub text: String,
+}
+
+/// The beginning of a numbered frame, except its number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope<'a> {
+    pub(crate) channel: &'a str,
+    pub(crate) client_id: bool,
     /// Server send time in nanoseconds since the UNIX epoch.
-    pub(super) stamp_ns: u64,
+    pub(crate) stamp_ns: u64,
 }
 
 impl Envelope<'_> {
-    /// The whole frame around the text of its one event.
-    pub(super) fn render(&self, sequence: u64, event: &[u8]) -> String {
+    /// Returns the whole frame around the text of its one event.
+    pub(crate) fn render(&self, sequence: u64, event: &[u8]) -> String {
         let mut out = Vec::with_capacity(event.len() + ENVELOPE_BYTES);
         out.extend_from_slice(b"{\"channel\":\"");
         out.extend_from_slice(self.channel.as_bytes());
@@ -39,21 +61,21 @@ impl Envelope<'_> {
 }
 
 /// The number formats of a product.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Scales {
-    pub(super) price: u8,
-    pub(super) size: u8,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scales {
+    pub(crate) price: u8,
+    pub(crate) size: u8,
 }
 
 /// Puts the event of an `l2_data` frame into `out`, which is cleared first; all its levels carry
 /// the one event time.
-pub(super) fn level_event(
+pub(crate) fn level_event(
     out: &mut Vec<u8>,
     kind: &str,
     product_id: &str,
     event_time_us: u64,
     scales: Scales,
-    changes: impl Iterator<Item = Change>,
+    changes: impl Iterator<Item = TrueChange>,
 ) {
     out.clear();
     out.extend_from_slice(b"{\"type\":\"");
@@ -87,8 +109,8 @@ pub(super) fn level_event(
     out.extend_from_slice(b"]}");
 }
 
-/// The event of a `subscriptions` frame; each entry is a channel with what it lists.
-pub(super) fn subscriptions_event(channels: &[(&str, Vec<&str>)]) -> String {
+/// Returns the event of a `subscriptions` frame; each entry is a channel with what it lists.
+pub(crate) fn subscriptions_event(channels: &[(&str, Vec<&str>)]) -> String {
     let mut out = String::from("{\"subscriptions\":{");
     for (index, (channel, items)) in channels.iter().enumerate() {
         if index > 0 {
@@ -104,9 +126,9 @@ pub(super) fn subscriptions_event(channels: &[(&str, Vec<&str>)]) -> String {
     out
 }
 
-/// Puts the event of a heartbeat into `out`, which is cleared first: a time as Go prints it, with
-/// the uptime of the server process, and the whole seconds of that uptime as a number.
-pub(super) fn heartbeat_event(out: &mut Vec<u8>, current_ns: u64, uptime_ns: u64) {
+/// Puts the event of a heartbeat into `out`, which is cleared first: a time in the format of Go,
+/// with the uptime of the server process, and the whole seconds of that uptime as a number.
+pub(crate) fn heartbeat_event(out: &mut Vec<u8>, current_ns: u64, uptime_ns: u64) {
     out.clear();
     out.extend_from_slice(b"{\"current_time\":\"");
     push_date(out, current_ns, b' ');
@@ -120,13 +142,13 @@ pub(super) fn heartbeat_event(out: &mut Vec<u8>, current_ns: u64, uptime_ns: u64
     out.push(b'}');
 }
 
-/// An error frame. It has neither a channel nor a number.
-pub(super) fn error_frame(message: &str) -> String {
+/// Returns an error frame. It has neither a channel nor a number.
+pub(crate) fn error_frame(message: &str) -> String {
     let message = Value::from(message);
     format!("{{\"type\":\"error\",\"message\":{message}}}")
 }
 
-/// A value times ten to the power of minus `scale`, without trailing zeros.
+/// Appends a value times ten to the power of minus `scale`, without trailing zeros.
 fn push_number(out: &mut Vec<u8>, value: u64, scale: u8) {
     let mut digits = [b'0'; MAX_NUMBER_DIGITS];
     let first = write_digits(&mut digits, value);
@@ -136,7 +158,7 @@ fn push_number(out: &mut Vec<u8>, value: u64, scale: u8) {
     push_fraction(out, fraction);
 }
 
-/// The digits after the point, and the point, if there are any but zeros.
+/// Appends the point and the digits after it, unless all of them are zeros.
 fn push_fraction(out: &mut Vec<u8>, digits: &[u8]) {
     if let Some(last) = digits.iter().rposition(|&digit| digit != b'0') {
         out.push(b'.');
@@ -144,14 +166,14 @@ fn push_fraction(out: &mut Vec<u8>, digits: &[u8]) {
     }
 }
 
-/// A whole number with zeros before it, so that it has this many digits.
+/// Appends a whole number with leading zeros, in this many digits.
 fn push_digits(out: &mut Vec<u8>, value: u64, count: usize) {
     let mut digits = [b'0'; MAX_NUMBER_DIGITS];
     write_digits(&mut digits, value);
     out.extend_from_slice(&digits[MAX_NUMBER_DIGITS - count..]);
 }
 
-/// Writes a number to the end of `digits`; says where it begins.
+/// Writes a number to the end of `digits`. Returns where it begins.
 fn write_digits(digits: &mut [u8; MAX_NUMBER_DIGITS], value: u64) -> usize {
     let (mut at, mut rest) = (digits.len(), value);
     while rest > 0 {
@@ -162,12 +184,13 @@ fn write_digits(digits: &mut [u8; MAX_NUMBER_DIGITS], value: u64) -> usize {
     at
 }
 
-/// RFC 3339 in UTC with as many digits of a second as it takes.
+/// Appends a time as RFC 3339 in UTC, without trailing zeros in its fraction of a second.
 fn push_time(out: &mut Vec<u8>, unix_ns: u64) {
     push_date(out, unix_ns, b'T');
     out.push(b'Z');
 }
 
+/// Appends a date and a time of day with this byte between them.
 fn push_date(out: &mut Vec<u8>, unix_ns: u64, separator: u8) {
     let seconds = unix_ns / NANOS;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
@@ -187,7 +210,7 @@ fn push_date(out: &mut Vec<u8>, unix_ns: u64, separator: u8) {
     push_fraction(out, &digits[MAX_NUMBER_DIGITS - 9..]);
 }
 
-/// The Gregorian date of a day counted from 1970-01-01.
+/// Returns year, month and day of a day counted from 1970-01-01.
 ///
 /// Years are taken to begin in March, so that the leap day is the last day of a year: a month's
 /// first day is then a linear function of the month.
@@ -204,17 +227,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     (year, month, day)
 }
-
-const NANOS: u64 = 1_000_000_000;
-/// Days from the 1st of March of the year 0 to the 1st of January 1970.
-const DAYS_TO_1970: u64 = 719_468;
-/// Days of 400 Gregorian years.
-const DAYS_PER_ERA: u64 = 146_097;
-/// The digits of the largest number and a zero before them; no scale is longer.
-const MAX_NUMBER_DIGITS: usize = 21;
-
-/// No frame is longer than this without its event, but for the name of a channel of a test's own.
-const ENVELOPE_BYTES: usize = 160;
 
 #[cfg(test)]
 mod tests {
@@ -267,8 +279,8 @@ mod tests {
     #[test]
     fn events_have_the_form_of_the_wire() {
         let changes = [
-            Change { side: Side::Bid, price_ticks: 7_286_760, size_units: 0 },
-            Change { side: Side::Ask, price_ticks: 8_332_801, size_units: 1_022_220 },
+            TrueChange { side: Side::Bid, price_ticks: 7_286_760, size_units: 0 },
+            TrueChange { side: Side::Ask, price_ticks: 8_332_801, size_units: 1_022_220 },
         ];
         let mut event = vec![b'!'];
         level_event(

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The side of the market that an order rests on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// Buyers.
     Bid,

@@ -1,7 +1,7 @@
-//! What the simulated exchange asks of tokens, as the venue documents it.
+//! What the simulated exchange requires of tokens, as the venue documents it.
 //!
-//! The keys to verify with are handed in; no private key is ever needed here. What the venue says
-//! to a bad token is the same for all of them, so the [`TokenFault`] is told to tests alone.
+//! Only public keys are needed here. The venue gives the same answer to every bad token, so a
+//! [`TokenFault`] is for tests alone.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-/// Which tokens an [`Exchange`](super::Exchange) takes.
+/// The most nonces that are remembered; beyond them some are forgotten early. A client at the limit
+/// of 8 requests a second uses a thousand in the two minutes that a token lives.
+const MAX_NONCES: usize = 65_536;
+
+const LIFETIME_S: u64 = 120;
+const MIN_NONCE_DIGITS: usize = 32;
+
+/// Which tokens an [`Exchange`](crate::Exchange) accepts.
 ///
 /// ```
 /// use level2_sim::{ExchangeConfig, PublicKey, TokenRules};
@@ -27,20 +34,20 @@ pub struct TokenRules {
 }
 
 impl TokenRules {
-    /// Returns rules that know no key, and let requests without a token pass.
+    /// Returns rules without a key, which let requests without a token pass.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes tokens of this key as well. Of two keys with one name the later counts.
+    /// Accepts tokens of this key as well. Of two keys with one name the later counts.
     #[must_use]
     pub fn accept(mut self, key_name: impl Into<String>, key: PublicKey) -> Self {
         self.keys.insert(key_name.into(), key);
         self
     }
 
-    /// Says whether a request without a token is refused. The venue's public host takes it.
+    /// Sets whether a request without a token is refused. The venue's public host accepts it.
     #[must_use]
     pub const fn required(mut self, is_required: bool) -> Self {
         self.is_required = is_required;
@@ -50,7 +57,6 @@ impl TokenRules {
 
 /// A key to verify tokens with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums)] // The venue issues these two.
 pub enum PublicKey {
     /// The 32 bytes of an Ed25519 public key, for tokens by EdDSA.
     Ed25519(Vec<u8>),
@@ -82,15 +88,15 @@ impl PublicKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenFault {
-    /// There is none.
+    /// There is no token.
     Absent,
-    /// `alg` is not what the key signs by.
+    /// `alg` is not the algorithm of the key.
     Algorithm,
     /// `exp` has passed.
     Expired,
     /// `iss` is not `cdp`.
     Issuer,
-    /// `kid` names no key that is known.
+    /// `kid` names no known key.
     KeyName,
     /// `exp` is not 120 s after `nbf`.
     Lifetime,
@@ -98,9 +104,9 @@ pub enum TokenFault {
     Malformed,
     /// `nonce` is not hexadecimal, or has less than 16 bytes.
     Nonce,
-    /// `nonce` came before.
+    /// `nonce` was used before.
     NonceReused,
-    /// `nbf` is yet to come.
+    /// `nbf` is in the future.
     NotYetValid,
     /// The signature is not of this key and message.
     Signature,
@@ -116,15 +122,15 @@ impl fmt::Display for TokenFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Absent => "there is no token",
-            Self::Algorithm => "alg is not what the key signs by",
+            Self::Algorithm => "alg is not the algorithm of the key",
             Self::Expired => "exp has passed",
             Self::Issuer => "iss is not cdp",
             Self::KeyName => "kid names no known key",
             Self::Lifetime => "exp is not 120 s after nbf",
-            Self::Malformed => "it is no token",
+            Self::Malformed => "it is not a token",
             Self::Nonce => "nonce is not 16 bytes or more in hexadecimal",
-            Self::NonceReused => "nonce came before",
-            Self::NotYetValid => "nbf is yet to come",
+            Self::NonceReused => "nonce was used before",
+            Self::NotYetValid => "nbf is in the future",
             Self::Signature => "the signature is not of this key and message",
             Self::Subject => "sub is not the name of the key",
             Self::Type => "typ is not JWT",
@@ -132,13 +138,6 @@ impl fmt::Display for TokenFault {
         })
     }
 }
-
-/// The most nonces that are remembered; beyond them some are forgotten early. A client that keeps
-/// to 8 requests a second has a thousand in the two minutes that a token lives.
-const MAX_NONCES: usize = 65_536;
-
-const LIFETIME_S: u64 = 120;
-const NONCE_DIGITS_MIN: usize = 32;
 
 /// Checks tokens by rules, and remembers their nonces.
 #[derive(Debug)]
@@ -153,7 +152,7 @@ impl TokenDesk {
         Self { rules, nonces: BTreeMap::new() }
     }
 
-    /// Checks the token of a request at a moment in seconds since the UNIX epoch. Returns whether
+    /// Checks the token of a request at a time in seconds since the UNIX epoch. Returns whether
     /// there was one.
     pub(super) fn check(&mut self, now_s: u64, token: Option<&str>) -> Result<bool, TokenFault> {
         let Some(token) = token else {
@@ -177,7 +176,7 @@ impl TokenDesk {
         require(expires > now_s, TokenFault::Expired)?;
         let nonce = header["nonce"].as_str().unwrap_or_default();
         let is_nonce =
-            nonce.len() >= NONCE_DIGITS_MIN && nonce.bytes().all(|digit| digit.is_ascii_hexdigit());
+            nonce.len() >= MIN_NONCE_DIGITS && nonce.bytes().all(|digit| digit.is_ascii_hexdigit());
         require(is_nonce, TokenFault::Nonce)?;
         self.nonces.retain(|_, expires| *expires > now_s);
         if self.nonces.len() >= MAX_NONCES {

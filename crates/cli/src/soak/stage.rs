@@ -59,9 +59,9 @@ impl Stage {
             exchange: ExchangeConfig {
                 seed,
                 products: specs(),
-                truth_frames_max: TRUTH_FRAMES,
+                max_truth_frames: TRUTH_FRAMES,
                 // Whole books are compared at rests, when they are the present ones.
-                truth_changes_max: 0,
+                max_truth_changes: 0,
                 ..ExchangeConfig::default()
             },
             ..ServerConfig::default()

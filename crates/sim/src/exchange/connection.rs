@@ -1,27 +1,24 @@
-//! One connection: what it is subscribed to, its numbers, its queue.
+//! One connection: its subscriptions, its numbers, its queue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::exchange::config::{ExchangeConfig, ExchangeCounts};
-use crate::exchange::truth::{Row, Rows};
-use crate::frame::Envelope;
+use super::config::ExchangeConfig;
+use super::counts::ExchangeCounts;
+use super::rows::{Row, Rows};
+use crate::frame::{Envelope, SimFrame};
+
+/// The most frames queued on a connection; one more closes it.
+pub const MAX_QUEUE_FRAMES: usize = 8_192;
+/// The most bytes queued on a connection; one more closes it.
+pub const MAX_QUEUE_BYTES: usize = 256 * 1024 * 1024;
 
 /// The name of a connection; later connections have greater names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(super) u64);
 
-/// One text frame on its way to a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SimFrame {
-    /// The `sequence_num` in the text; error frames have none.
-    pub sequence: Option<u64>,
-    /// The JSON text.
-    pub text: String,
-}
-
 /// What a connection gets of a product.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stream {
     /// Nothing: it is not subscribed.
     #[default]
@@ -36,25 +33,25 @@ pub(super) enum Stream {
 
 /// A product on a connection.
 #[derive(Debug, Default)]
-pub(super) struct Subscription {
-    pub(super) stream: Stream,
-    pub(super) truth: Rows,
+struct Subscription {
+    stream: Stream,
+    truth: Rows,
 }
 
-/// What a test has asked for and that waits for its moment.
+/// The faults that a test has ordered and that wait for their moment.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    /// Numbered frames to be lost.
+    /// Numbered frames to lose.
     pub(super) drops: u32,
     pub(super) acks_withheld: u32,
     pub(super) snapshots_withheld: u32,
     pub(super) streams_withheld: u32,
     pub(super) products_refused: u32,
-    /// What the next request is answered with instead of being obeyed.
+    /// The error message that the next request is refused with.
     pub(super) refusal: Option<String>,
 }
 
-/// Counts one down, and says whether there was one.
+/// Counts one down. Returns whether there was one.
 pub(super) fn take_one(count: &mut u32) -> bool {
     let is_due = *count > 0;
     *count -= u32::from(is_due);
@@ -63,18 +60,19 @@ pub(super) fn take_one(count: &mut u32) -> bool {
 
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) open: bool,
+    pub(super) is_open: bool,
     since: Duration,
     /// Whether a valid subscribe has come.
-    pub(super) asked: bool,
-    pub(super) subscriptions: BTreeMap<usize, Subscription>,
-    pub(super) heartbeats: bool,
+    pub(super) has_subscribed: bool,
+    subscriptions: BTreeMap<usize, Subscription>,
+    pub(super) has_heartbeats: bool,
     queue: VecDeque<SimFrame>,
     queued_bytes: usize,
-    pub(super) sequence_next: u64,
+    sequence_next: u64,
     /// How many numbers were used before the last reset of the counter.
-    pub(super) sequences_before: u64,
-    pub(super) epoch: u32,
+    sequences_before: u64,
+    /// How often the counter was reset.
+    epoch: u32,
     /// When the last numbered frame was sent.
     sent_at: Duration,
     /// How long the connection may be idle.
@@ -83,13 +81,13 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(open: bool, since: Duration, patience: Option<Duration>) -> Self {
+    pub(super) fn new(is_open: bool, since: Duration, patience: Option<Duration>) -> Self {
         Self {
-            open,
+            is_open,
             since,
-            asked: false,
+            has_subscribed: false,
             subscriptions: BTreeMap::new(),
-            heartbeats: false,
+            has_heartbeats: false,
             queue: VecDeque::new(),
             queued_bytes: 0,
             sequence_next: 0,
@@ -102,16 +100,16 @@ impl Connection {
     }
 
     pub(super) fn close(&mut self) {
-        self.open = false;
+        self.is_open = false;
         for subscription in self.subscriptions.values_mut() {
             subscription.stream = Stream::Off;
         }
-        self.heartbeats = false;
+        self.has_heartbeats = false;
         self.queue = VecDeque::new();
         self.queued_bytes = 0;
     }
 
-    /// Counts a reset: the next frame has the number 0.
+    /// Resets the counter: the next frame has the number 0.
     pub(super) fn reset_counter(&mut self) {
         self.sequences_before = self.sequence_next;
         self.sequence_next = 0;
@@ -124,7 +122,7 @@ impl Connection {
         Some(frame)
     }
 
-    /// The products it is subscribed to.
+    /// Iterates over the products that the connection is subscribed to.
     pub(super) fn products(&self) -> impl Iterator<Item = usize> + '_ {
         let on = self.subscriptions.iter().filter(|(_, held)| held.stream != Stream::Off);
         on.map(|(&product, _)| product)
@@ -136,10 +134,6 @@ impl Connection {
 
     pub(super) fn gets_updates(&self, product: usize) -> bool {
         matches!(self.stream(product), Stream::Whole | Stream::WithoutSnapshot)
-    }
-
-    fn stream(&self, product: usize) -> Stream {
-        self.subscriptions.get(&product).map_or(Stream::Off, |held| held.stream)
     }
 
     pub(super) fn set_stream(&mut self, product: usize, stream: Stream) {
@@ -154,7 +148,7 @@ impl Connection {
         if held.stream != Stream::Off {
             held.stream = Stream::Off;
             let row = Row::unsubscribed(self.epoch, self.sequence_next);
-            held.truth.push(row, config.truth_frames_max);
+            held.truth.push(row, config.max_truth_frames);
         }
     }
 
@@ -165,17 +159,29 @@ impl Connection {
         };
         if held.stream == Stream::Whole {
             let row = truth.at(self.epoch, self.sequence_next);
-            held.truth.push(row, config.truth_frames_max);
+            held.truth.push(row, config.max_truth_frames);
         }
     }
 
-    /// When the connection is to be closed if nothing changes until then.
+    /// Returns what was true of a product at the latest use of a number.
+    pub(super) fn row(&self, product: usize, sequence: u64) -> Option<&Row> {
+        let epoch = if sequence < self.sequence_next {
+            self.epoch
+        } else if sequence < self.sequences_before {
+            self.epoch - 1
+        } else {
+            return None;
+        };
+        self.subscriptions.get(&product)?.truth.at(epoch, sequence)
+    }
+
+    /// Returns when the connection is to be closed if nothing changes until then.
     pub(super) fn deadline(&self, config: &ExchangeConfig) -> Option<Duration> {
-        if !self.open {
+        if !self.is_open {
             None
-        } else if !self.asked {
+        } else if !self.has_subscribed {
             config.subscribe_deadline.map(|deadline| self.since.saturating_add(deadline))
-        } else if self.heartbeats || self.products().next().is_none() {
+        } else if self.has_heartbeats || self.products().next().is_none() {
             None
         } else {
             self.patience.map(|patience| self.sent_at.saturating_add(patience))
@@ -203,7 +209,7 @@ impl Connection {
 
     /// Queues a frame; a connection without room for it is closed.
     pub(super) fn enqueue(&mut self, frame: SimFrame, counts: &mut ExchangeCounts) {
-        if !self.open {
+        if !self.is_open {
             return;
         }
         let bytes = self.queued_bytes + frame.text.len();
@@ -216,9 +222,8 @@ impl Connection {
         self.queue.push_back(frame);
         counts.frames += 1;
     }
-}
 
-/// The most frames queued on a connection; one more closes it.
-pub const MAX_QUEUE_FRAMES: usize = 8_192;
-/// The most bytes queued on a connection; one more closes it.
-pub const MAX_QUEUE_BYTES: usize = 256 * 1024 * 1024;
+    fn stream(&self, product: usize) -> Stream {
+        self.subscriptions.get(&product).map_or(Stream::Off, |held| held.stream)
+    }
+}

@@ -1,17 +1,19 @@
-//! How much a client may ask for within a second.
+//! How much clients may ask for within a second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The connections a second that the venue takes from one IP address, as it documents.
+/// The connections a second that the venue accepts from one IP address, as it documents.
 pub const VENUE_CONNECTIONS_PER_SECOND: u32 = 8;
-/// The requests a second without a token that the venue takes from one IP address, as it
+/// The requests a second without a token that the venue accepts from one IP address, as it
 /// documents.
 pub const VENUE_MESSAGES_PER_SECOND: u32 = 8;
 /// What a request beyond the limit is answered with. The venue's own words are not known.
 pub const RATE_LIMITED: &str = "rate limit exceeded";
 
-/// Lets so many pass within any one second. Those that are refused do not count.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A sliding window of one second. What it refuses does not count.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     per_second: Option<u32>,
@@ -24,7 +26,7 @@ impl RateLimit {
         Self { per_second, passed: VecDeque::new() }
     }
 
-    /// Says whether one more may pass now, and counts it if it may.
+    /// Returns whether one more may pass now, and counts it if it may.
     pub(super) fn lets_pass(&mut self, now: Duration) -> bool {
         let Some(per_second) = self.per_second else {
             return true;
@@ -39,5 +41,3 @@ impl RateLimit {
         is_within
     }
 }
-
-const SECOND: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::market::{Change, Market, ProductSpec, TrueBook};
+use crate::market::{Market, ProductSpec, TrueBook, TrueChange};
 
 /// A market with a memory of its latest changes.
 ///
@@ -11,46 +11,50 @@ use crate::market::{Change, Market, ProductSpec, TrueBook};
 #[derive(Debug)]
 pub(super) struct Listing {
     pub(super) market: Market,
-    /// A product that is not listed stands still, and nobody can subscribe to it.
+    /// A product that is not listed stands still and takes no subscription.
     pub(super) is_listed: bool,
     /// What undoes the latest changes, oldest first.
-    undo: VecDeque<Change>,
-    undo_max: usize,
+    undo: VecDeque<TrueChange>,
+    max_undo: usize,
     changes_ever: u64,
 }
 
 impl Listing {
-    pub(super) fn new(spec: ProductSpec, seed: u64, undo_max: usize) -> Self {
+    pub(super) fn new(spec: ProductSpec, seed: u64, max_undo: usize) -> Self {
         Self {
             market: Market::new(spec, seed),
             is_listed: true,
             undo: VecDeque::new(),
-            undo_max,
+            max_undo,
             changes_ever: 0,
         }
     }
 
+    pub(super) fn product_id(&self) -> &str {
+        self.market.spec().product_id()
+    }
+
     /// Passes `quiet` intervals that are known to bring nothing and one more, whose changes are
     /// put into `out`.
-    pub(super) fn pass(&mut self, quiet: u32, out: &mut Vec<Change>) {
+    pub(super) fn pass(&mut self, quiet: u32, out: &mut Vec<TrueChange>) {
         self.market.skip_quiet(quiet);
         self.market.step(out);
         let undo = self.market.undo();
         self.changes_ever += undo.len() as u64;
-        if self.undo_max > 0 {
+        if self.max_undo > 0 {
             self.undo.extend(undo);
-            let surplus = self.undo.len().saturating_sub(self.undo_max);
+            let surplus = self.undo.len().saturating_sub(self.max_undo);
             self.undo.drain(..surplus);
         }
     }
 
-    /// The number of changes up to now, which names the present book.
+    /// Returns the number of changes up to now, which names the present book.
     pub(super) fn version(&self) -> u64 {
         self.changes_ever
     }
 
-    /// The book as it was when [`version`](Self::version) gave this number, unless that has been
-    /// forgotten.
+    /// Returns the book as it was when [`version`](Self::version) gave this number, or `None` once
+    /// that has been forgotten.
     pub(super) fn book_at(&self, version: u64) -> Option<TrueBook> {
         let since = usize::try_from(self.changes_ever.checked_sub(version)?).ok()?;
         let first = self.undo.len().checked_sub(since)?;

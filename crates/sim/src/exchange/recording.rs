@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::exchange::{ConnectionId, Exchange, ExchangeConfig};
+use super::config::ExchangeConfig;
+use super::connection::ConnectionId;
+use super::engine::Exchange;
 
 /// The frames of one connection that is subscribed to everything, over a stretch of virtual time.
 ///
@@ -15,13 +17,13 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// The exchange the frames come from.
+    /// Returns the exchange that the frames come from.
     #[must_use]
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
     }
 
-    /// The connection the frames are sent to.
+    /// Returns the connection that the frames are sent to.
     #[must_use]
     pub fn connection(&self) -> ConnectionId {
         self.connection
@@ -62,7 +64,7 @@ impl Iterator for Recording {
 pub fn record(config: ExchangeConfig, duration: Duration) -> Recording {
     let mut exchange = Exchange::new(config);
     let connection = exchange.connect();
-    let ids: Vec<&str> = exchange.index.keys().map(String::as_str).collect();
+    let ids: Vec<&str> = exchange.listings.product_ids().collect();
     let level2 = serde_json::json!({"type": "subscribe", "product_ids": ids, "channel": "level2"});
     exchange.receive(connection, Duration::ZERO, &level2.to_string());
     let heartbeats = r#"{"type":"subscribe","channel":"heartbeats"}"#;

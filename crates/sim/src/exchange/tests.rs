@@ -1,14 +1,18 @@
 //! An exchange sends what the venue sends, and knows what is true.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::request::{MALFORMED, REFUSED, TOO_MANY_STREAMS};
 use super::*;
-use crate::{Mood, TrueBook};
+use crate::hash::fnv1a;
+use crate::market::{Mood, ProductSpec, TrueBook};
 
+/// The hash of the frames of one seed.
+const PINNED_BYTES: u64 = 16_694_095_409_111_489_256;
 const SUBSCRIBE_BTC: &str = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
 const SUBSCRIBE_BEATS: &str = r#"{"type":"subscribe","channel":"heartbeats"}"#;
 
@@ -303,7 +307,7 @@ fn errors_have_no_number_and_use_none() {
 
 #[test]
 fn streams_beyond_the_bound_are_refused_and_those_before_them_stay() {
-    let mut exchange = Exchange::new(ExchangeConfig { streams_max: Some(1), ..small() });
+    let mut exchange = Exchange::new(ExchangeConfig { max_streams: Some(1), ..small() });
     let id = exchange.connect();
     let both = r#"{"type":"subscribe","product_ids":["BTC-USD","ETH-USD"],"channel":"level2"}"#;
     exchange.receive(id, at(0), both);
@@ -401,7 +405,7 @@ fn who_does_not_subscribe_is_closed() {
 
 #[test]
 fn connections_and_truth_are_bounded() {
-    let config = ExchangeConfig { truth_frames_max: 3, ..small() };
+    let config = ExchangeConfig { max_truth_frames: 3, ..small() };
     let mut exchange = Exchange::new(config);
     let id = exchange.connect();
     exchange.receive(id, at(0), SUBSCRIBE_BTC);
@@ -413,7 +417,10 @@ fn connections_and_truth_are_bounded() {
     }
     assert_eq!(exchange.connections().count(), MAX_CONNECTIONS_OPEN);
     assert_eq!(exchange.counts().refused, 51);
-    assert_eq!(exchange.connections.len(), MAX_CONNECTIONS_OPEN + MAX_CONNECTIONS_CLOSED);
+    assert_eq!(
+        exchange.remembered_connections().count(),
+        MAX_CONNECTIONS_OPEN + MAX_CONNECTIONS_CLOSED
+    );
     exchange.disconnect(id);
     assert!(!exchange.is_open(id));
     assert!(exchange.truth(id, "BTC-USD", 20).is_none(), "an old one is forgotten first");
@@ -486,8 +493,8 @@ fn the_book_of_any_number_is_the_book_a_client_has() {
 
 #[test]
 fn earlier_books_are_forgotten_before_later_ones() {
-    let known = |truth_changes_max| {
-        let config = ExchangeConfig { truth_changes_max, ..small() };
+    let known = |max_truth_changes| {
+        let config = ExchangeConfig { max_truth_changes, ..small() };
         let mut exchange = Exchange::new(config);
         let id = exchange.connect();
         exchange.receive(id, at(0), SUBSCRIBE_BTC);
@@ -761,5 +768,3 @@ fn a_product_can_leave_the_exchange_and_come_back() {
     assert_eq!(names[..2], ["snapshot BTC-USD", "subscriptions"]);
     assert!(names.contains(&"update BTC-USD".to_owned()));
 }
-
-const PINNED_BYTES: u64 = 16_694_095_409_111_489_256;

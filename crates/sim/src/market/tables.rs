@@ -1,13 +1,5 @@
 //! The distributions measured on real traffic, as tables of integers.
 
-/// The value of a piecewise linear table at `at`; beyond an end, the value at that end.
-pub(crate) fn interpolate(table: &[(u64, u64)], at: u64) -> u64 {
-    let upper = table.partition_point(|&(x, _)| x <= at).clamp(1, table.len() - 1);
-    let ((x0, y0), (x1, y1)) = (table[upper - 1], table[upper]);
-    let at = at.clamp(x0, x1);
-    y0 + (y1 - y0) * (at - x0) / (x1 - x0)
-}
-
 /// The gap near the touch, in ticks, of the book from which the two profiles below were taken.
 pub(super) const PROFILE_GAP_TICKS: u64 = 24;
 
@@ -26,7 +18,7 @@ pub(super) const BID_PROFILE: [(u64, u64); 10] = [
 ];
 
 /// Rank of an ask against its expected distance from the touch in ticks. The far end is as wild
-/// as it is on the real venue: somebody asks for a thousand times the price.
+/// as on the real venue, where an ask stands at a thousand times the price.
 pub(super) const ASK_PROFILE: [(u64, u64); 12] = [
     (0, 0),
     (15, 833),
@@ -41,6 +33,7 @@ pub(super) const ASK_PROFILE: [(u64, u64); 12] = [
     (22_400, 83_000_000),
     (22_600, 13_000_000_000),
 ];
+
 /// Parts per million of the intervals against the number of changes of an interval.
 pub(super) const CHANGES: [(u64, u64); 9] = [
     (0, 1),
@@ -100,6 +93,9 @@ pub(super) const RANKS_ILLIQUID: [(u64, u64); 7] = [
     (1_000_000, 400),
 ];
 
+/// The median of [`SIZES`].
+pub(super) const SIZES_MEDIAN: u64 = 225_000;
+
 /// Parts per million of the levels against their size, in units, for a median of
 /// [`SIZES_MEDIAN`].
 pub(super) const SIZES: [(u64, u64); 11] = [
@@ -115,4 +111,3 @@ pub(super) const SIZES: [(u64, u64); 11] = [
     (999_000, 5_000_000_000),
     (1_000_000, 60_000_000_000),
 ];
-pub(super) const SIZES_MEDIAN: u64 = 225_000;

@@ -1,7 +1,23 @@
 //! Markets are what their seeds say, and look like real traffic.
 
+use super::mover::Mover;
+use super::product::{Market, Source};
 use super::tables::CHANGES;
-use super::*;
+use super::{Mood, ProductSpec, TrueChange};
+use crate::hash::fnv1a;
+use crate::interpolate::interpolate;
+use crate::side::Side;
+
+/// The hash of the changes of one seed.
+const PINNED_STREAM: u64 = 17_612_870_583_587_123_955;
+
+/// Returns what moves a market that is a random walk.
+fn mover(market: &Market) -> &Mover {
+    match &market.source {
+        Source::Walk(walk) => &walk.mover,
+        Source::Scripted(_) => panic!("{} is scripted", market.spec().product_id()),
+    }
+}
 
 fn every_product() -> [ProductSpec; 5] {
     [
@@ -60,7 +76,7 @@ fn a_seed_gives_these_very_changes_everywhere() {
     for _ in 0..500 {
         market.step(&mut changes);
         for change in &changes {
-            let Change { side, price_ticks, size_units } = *change;
+            let TrueChange { side, price_ticks, size_units } = *change;
             let text = format!("{hash} {} {price_ticks} {size_units}", side == Side::Bid);
             hash = fnv1a(text.as_bytes());
         }
@@ -80,7 +96,7 @@ fn changes_are_ordered_single_and_explain_the_book() {
             let is_compared = step % 16 == 0;
             let before = is_compared.then(|| naive.clone());
             market.step(&mut changes);
-            let key = |change: &Change| match change.side {
+            let key = |change: &TrueChange| match change.side {
                 Side::Bid => (Side::Bid, -change.price_ticks),
                 Side::Ask => (Side::Ask, change.price_ticks),
             };
@@ -156,7 +172,7 @@ impl Seen {
         let mut seen = Self { intervals, lowest: i64::MAX, ..Self::default() };
         let mut changes = Vec::new();
         for _ in 0..intervals {
-            let before = market.bid_limit;
+            let before = mover(&market).bid_limit;
             market.step(&mut changes);
             if !changes.is_empty() {
                 seen.changes.push(changes.len());
@@ -164,10 +180,10 @@ impl Seen {
             let depths = [Side::Bid, Side::Ask].map(|side| market.book().depth(side));
             seen.empty += usize::from(depths.contains(&0));
             seen.depth = seen.depth.max(depths[0]).max(depths[1]);
-            let part = |ticks: i64| ticks * 10_000 / market.anchor;
-            seen.lowest = seen.lowest.min(part(market.bid_limit));
-            seen.highest = seen.highest.max(part(market.bid_limit));
-            seen.farthest = seen.farthest.max(part((market.bid_limit - before).abs()));
+            let part = |ticks: i64| ticks * 10_000 / mover(&market).anchor;
+            seen.lowest = seen.lowest.min(part(mover(&market).bid_limit));
+            seen.highest = seen.highest.max(part(mover(&market).bid_limit));
+            seen.farthest = seen.farthest.max(part((mover(&market).bid_limit - before).abs()));
             let deleted = changes.iter().filter(|change| change.size_units == 0).count();
             seen.deleted = seen.deleted.max(deleted);
             if seen.moods.last() != Some(&market.mood()) {
@@ -257,7 +273,8 @@ fn moods_change_by_the_seed() {
 fn presets_of_products_have_their_formats() {
     let (tiny, futures) = (ProductSpec::tiny_price(), ProductSpec::futures());
     for (spec, decimals, step) in [(tiny, 8, 1), (futures, 0, 5)] {
-        let book = Market::new(spec, 3).book;
+        let market = Market::new(spec, 3);
+        let book = market.book();
         assert!(book.levels(Side::Bid).chain(book.levels(Side::Ask)).all(|(price, size)| {
             price.scale() <= decimals && size.scale() == 0 && (price.mantissa() % step == 0)
         }));
@@ -341,7 +358,7 @@ fn the_book_keeps_its_size_for_a_long_time() {
             market.step(&mut changes);
             if step % 64 == 0 {
                 for side in [Side::Bid, Side::Ask] {
-                    let (depth, target) = (market.book().depth(side), market.target(side));
+                    let (depth, target) = (market.book().depth(side), mover(&market).target(side));
                     assert!(depth * 2 >= target && depth <= target * 2, "{depth} {target}");
                 }
             }
@@ -382,5 +399,3 @@ fn the_smallest_books_live_on() {
 fn an_id_that_would_need_escaping_is_refused() {
     let _ = ProductSpec::new("BTC\"USD", 2, 8, 1_000);
 }
-
-const PINNED_STREAM: u64 = 17_612_870_583_587_123_955;

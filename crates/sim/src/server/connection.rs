@@ -1,14 +1,11 @@
-//! One connection: its handshakes, its script, and the exchange's frames and requests.
+//! One connection: its handshakes, the steps of its script, its end.
 
-use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, UNIX_EPOCH};
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::DATE;
@@ -16,19 +13,27 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config};
 
-use super::Shared;
+use super::answer::Answer;
+use super::client::{Client, Ending, SEND_TIMEOUT, Socket, Until, discard, finished, write_all};
 use super::raw_frame::RawFrame;
-use super::script::{Answer, Form, Script, Step};
+use super::script::{Form, Script, Step};
+use super::shared::Shared;
 use super::stream::Stream;
-use crate::exchange::{ConnectionId, MAX_REQUEST_BYTES, SimFrame};
-use crate::fault::{FaultPlan, Transmission};
+use crate::exchange::MAX_REQUEST_BYTES;
 
-type Socket = WebSocketStream<Stream>;
+/// How long a client may take for a handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the server tries to close one connection in an orderly way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How many bytes of a flood are written at a time.
+const FLOOD_WRITE_BYTES: usize = 64 << 10;
+/// How many bytes wait at most to leave together.
+const MAX_JOINED_BYTES: usize = 16 << 20;
 
-/// Serves one connection, from TCP to its end, by its script.
+/// Serves one connection, from its acceptance to its end, by its script.
 pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, script: Script) {
     let mut signal = shared.signal.subscribe();
-    if signal.borrow_and_update().shut {
+    if signal.borrow_and_update().is_shut {
         return;
     }
     let mut connection =
@@ -37,7 +42,7 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, script: Script) {
         biased;
         ending = connection.run(script) => ending,
         _ = signal.changed() => {
-            if signal.borrow().shut { Ending::Shut } else { Ending::Broken }
+            if signal.borrow().is_shut { Ending::Shut } else { Ending::Broken }
         }
     };
     let close = match ending {
@@ -49,20 +54,9 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: Stream, script: Script) {
     if let Stage::Open(socket, _) = &mut connection.stage
         && !connection.is_ending
     {
-        // The end is near either way: a client that does not take the close frame goes without.
+        // The connection ends either way, whether the client takes the close frame or not.
         let _ = timeout(CLOSE_TIMEOUT, socket.close(close)).await;
     }
-}
-
-/// How a connection ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// The socket is dropped as it is.
-    Broken,
-    /// The client closed; the close frame is answered.
-    Closed,
-    /// The server shuts down and says so.
-    Shut,
 }
 
 struct Connection {
@@ -77,13 +71,13 @@ struct Connection {
 enum Stage {
     /// Before the WebSocket.
     Raw(Stream),
-    Open(Box<Socket>, Session),
-    /// In a handshake that failed or was given up.
+    Open(Box<Socket>, Client),
+    /// In a handshake that failed.
     Gone,
 }
 
 impl Connection {
-    /// Takes the steps of the script, and serves soundly after the last.
+    /// Takes the steps of the script, and serves without faults after the last.
     async fn run(&mut self, script: Script) -> Ending {
         for step in script.steps {
             if let Err(ending) = self.take(step).await {
@@ -152,7 +146,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Opens the WebSocket soundly, if it is not open yet.
+    /// Opens the WebSocket correctly, if it is not open yet.
     async fn open(&mut self) -> Result<(), Ending> {
         if matches!(self.stage, Stage::Open(..)) {
             return Ok(());
@@ -172,7 +166,7 @@ impl Connection {
         };
         let handshake = accept_hdr_async_with_config(stream, add_date, Some(web_socket_config()));
         let socket = finished(timeout(HANDSHAKE_TIMEOUT, handshake).await)?;
-        self.stage = Stage::Open(Box::new(socket), Session::new(Arc::clone(&self.shared)));
+        self.stage = Stage::Open(Box::new(socket), Client::new(Arc::clone(&self.shared)));
         Ok(())
     }
 
@@ -191,7 +185,7 @@ impl Connection {
         self.stage = if answer.opens() {
             let config = Some(web_socket_config());
             let socket = WebSocketStream::from_raw_socket(stream, Role::Server, config).await;
-            Stage::Open(Box::new(socket), Session::new(Arc::clone(&self.shared)))
+            Stage::Open(Box::new(socket), Client::new(Arc::clone(&self.shared)))
         } else {
             self.is_ending = true;
             Stage::Raw(stream)
@@ -202,8 +196,8 @@ impl Connection {
     /// Carries frames one way and requests the other.
     async fn converse(&mut self, until: Until) -> Result<(), Ending> {
         self.open().await?;
-        let Stage::Open(socket, session) = &mut self.stage else { return Err(Ending::Broken) };
-        session.run(socket, self.form, until).await
+        let Stage::Open(socket, client) = &mut self.stage else { return Err(Ending::Broken) };
+        client.run(socket, self.form, until).await
     }
 
     async fn write_frames(&mut self, frames: &[RawFrame]) -> Result<(), Ending> {
@@ -231,18 +225,18 @@ impl Connection {
     /// Keeps the connection open in silence until the client leaves.
     ///
     /// The bytes of the client are read below the WebSocket, so that not even a ping is answered,
-    /// and thrown away, so that its leaving is noticed.
+    /// and discarded, so that its leaving is noticed.
     async fn hold(&mut self) -> Ending {
         match &mut self.stage {
             Stage::Raw(stream) => discard(stream).await,
-            Stage::Open(socket, session) => session.stall(socket.get_mut()).await,
+            Stage::Open(socket, client) => client.stall(socket.get_mut()).await,
             Stage::Gone => {}
         }
         Ending::Broken
     }
 
     async fn flood(&mut self, frame: &RawFrame) -> Ending {
-        let Stage::Open(socket, session) = &mut self.stage else { return Ending::Broken };
+        let Stage::Open(socket, client) = &mut self.stage else { return Ending::Broken };
         let frame = frame.encode();
         let count = FLOOD_WRITE_BYTES.div_ceil(frame.len());
         let (mut reader, mut writer) = tokio::io::split(socket.get_mut());
@@ -253,41 +247,22 @@ impl Connection {
         tokio::select! {
             biased;
             () = flood => {}
-            () = session.stall(&mut reader) => {}
+            () = client.stall(&mut reader) => {}
         }
         Ending::Broken
     }
 }
 
 /// Reads the head of an HTTP request, up to its empty line.
-async fn read_head(stream: &mut Stream) -> std::io::Result<Vec<u8>> {
+async fn read_head(stream: &mut Stream) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() >= MAX_REQUEST_BYTES {
-            return Err(std::io::ErrorKind::InvalidData.into());
+            return Err(io::ErrorKind::InvalidData.into());
         }
         head.push(stream.read_u8().await?);
     }
     Ok(head)
-}
-
-async fn write_all(stream: &mut Stream, bytes: &[u8]) -> std::io::Result<()> {
-    stream.write_all(bytes).await?;
-    stream.flush().await
-}
-
-/// Reads and throws away until the client leaves.
-async fn discard(stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
-    let mut bytes = [0; DISCARD_BYTES];
-    while matches!(stream.read(&mut bytes).await, Ok(1..)) {}
-}
-
-/// Returns what came in time and without an error.
-fn finished<T, E, L>(result: Result<Result<T, E>, L>) -> Result<T, Ending> {
-    match result {
-        Ok(Ok(value)) => Ok(value),
-        _ => Err(Ending::Broken),
-    }
 }
 
 fn web_socket_config() -> WebSocketConfig {
@@ -297,197 +272,3 @@ fn web_socket_config() -> WebSocketConfig {
         // Frames that are to leave together are gathered up to this size.
         .write_buffer_size(MAX_JOINED_BYTES)
 }
-
-/// What a conversation lasts until.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Until {
-    End,
-    /// So many further frames were sent.
-    Frames(u64),
-    /// So many further requests were read; nothing is sent.
-    Requests(u64),
-}
-
-/// The exchange's end of one connection; dropping it disconnects.
-struct Session {
-    shared: Arc<Shared>,
-    id: ConnectionId,
-    ordinal: u64,
-    plan: FaultPlan,
-    plan_version: u64,
-    deliveries: VecDeque<Transmission>,
-    /// How many frames were handed to the socket since it was last flushed.
-    unflushed: usize,
-}
-
-impl Session {
-    fn new(shared: Arc<Shared>) -> Self {
-        let id = shared.connect();
-        let ordinal = shared.accepted.fetch_add(1, Ordering::Relaxed);
-        shared.open.fetch_add(1, Ordering::Relaxed);
-        let (plan, plan_version) = {
-            let faults = shared.faults();
-            (faults.plan.fork(ordinal), faults.version)
-        };
-        Self { shared, id, ordinal, plan, plan_version, deliveries: VecDeque::new(), unflushed: 0 }
-    }
-
-    async fn run(
-        &mut self,
-        socket: &mut Socket,
-        form: Form,
-        mut until: Until,
-    ) -> Result<(), Ending> {
-        let mut tick = self.shared.tick.subscribe();
-        loop {
-            tick.borrow_and_update();
-            if !matches!(until, Until::Requests(_)) {
-                self.send_queued(socket, form, &mut until).await?;
-            }
-            if matches!(until, Until::Frames(0) | Until::Requests(0)) {
-                return self.flush(socket).await;
-            }
-            if !self.shared.exchange().is_open(self.id) {
-                // The exchange lost patience. How the venue goes about it is not known; an
-                // abrupt end is the harder case for a client.
-                return Err(Ending::Broken);
-            }
-            tokio::select! {
-                biased;
-                message = socket.next() => {
-                    let request = match message {
-                        Some(Ok(Message::Text(text))) => text,
-                        // The venue speaks text only; this will be answered as malformed.
-                        Some(Ok(Message::Binary(_))) => "".into(),
-                        Some(Ok(Message::Close(_))) => return Err(Ending::Closed),
-                        Some(Ok(_)) => continue,
-                        Some(Err(_)) | None => return Err(Ending::Broken),
-                    };
-                    self.receive(&request);
-                    if let Until::Requests(left) = &mut until {
-                        *left -= 1;
-                    }
-                }
-                changed = tick.changed() => changed.map_err(|_| Ending::Broken)?,
-            }
-        }
-    }
-
-    fn receive(&self, text: &str) {
-        let now = self.shared.now();
-        self.shared.exchange().receive(self.id, now, text);
-    }
-
-    /// Sends what the exchange has queued, with faults, or as much of it as is wanted.
-    async fn send_queued(
-        &mut self,
-        socket: &mut Socket,
-        form: Form,
-        until: &mut Until,
-    ) -> Result<(), Ending> {
-        // The queue of the exchange is bounded, and so is this loop.
-        while *until != Until::Frames(0) {
-            let Some(delivery) = self.next_delivery() else { break };
-            match delivery {
-                Transmission::Text(bytes) => {
-                    let text = String::from_utf8(bytes).expect("a fault plan turns text into text");
-                    let sent = timeout(SEND_TIMEOUT, self.send(socket, form, text));
-                    finished(sent.await)?;
-                    if let Until::Frames(left) = until {
-                        *left -= 1;
-                    }
-                }
-                Transmission::Abort => return Err(Ending::Broken),
-                Transmission::Stall => {
-                    self.stall(socket.get_mut()).await;
-                    return Err(Ending::Broken);
-                }
-                Transmission::ResetCounter => {
-                    self.shared.exchange().reset_counter(self.id);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn send(&mut self, socket: &mut Socket, form: Form, text: String) -> Result<(), Ending> {
-        let sent = match form {
-            Form::Binary => socket.feed(Message::binary(text)).await,
-            Form::Text => socket.feed(Message::text(text)).await,
-            Form::Fragments { count } => {
-                // The library sends none, so it is gone around, and its buffer goes first.
-                self.flush(socket).await?;
-                let frames = RawFrame::fragments(&text, count);
-                let bytes: Vec<u8> = frames.iter().flat_map(RawFrame::encode).collect();
-                write_all(socket.get_mut(), &bytes).await.map_err(Into::into)
-            }
-        };
-        sent.map_err(|_| Ending::Broken)?;
-        self.unflushed += 1;
-        if self.unflushed >= socket.get_ref().frames_per_write() {
-            self.flush(socket).await?;
-        }
-        Ok(())
-    }
-
-    async fn flush(&mut self, socket: &mut Socket) -> Result<(), Ending> {
-        self.unflushed = 0;
-        socket.flush().await.map_err(|_| Ending::Broken)
-    }
-
-    /// Returns the next delivery, with the faults of the plan.
-    fn next_delivery(&mut self) -> Option<Transmission> {
-        while self.deliveries.is_empty() {
-            let frame = self.shared.poll_frame(self.id)?;
-            self.apply_faults(frame);
-        }
-        self.deliveries.pop_front()
-    }
-
-    fn apply_faults(&mut self, frame: SimFrame) {
-        let mut deliveries = Vec::new();
-        let mut faults = self.shared.faults();
-        if faults.version != self.plan_version {
-            self.plan.finish(&mut deliveries);
-            self.plan = faults.plan.fork(self.ordinal);
-            self.plan_version = faults.version;
-        }
-        self.plan.apply(frame, &mut deliveries);
-        faults.counts.add(&self.plan.take_counts());
-        self.deliveries.extend(deliveries);
-    }
-
-    /// Throws away what either side says until the client leaves.
-    async fn stall(&self, stream: &mut (impl tokio::io::AsyncRead + Unpin)) {
-        let mut tick = self.shared.tick.subscribe();
-        let losing = async {
-            while tick.changed().await.is_ok() {
-                // What is queued meanwhile is lost, or the queue would overflow.
-                while self.shared.poll_frame(self.id).is_some() {}
-            }
-        };
-        tokio::select! {
-            biased;
-            () = discard(stream) => {}
-            () = losing => {}
-        }
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.shared.exchange().disconnect(self.id);
-        self.shared.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// How long a client may take for a handshake, and for one frame.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the server tries to say goodbye to one client.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How many bytes of a flood are written at a time.
-const FLOOD_WRITE_BYTES: usize = 64 << 10;
-/// How many bytes wait at most to leave together.
-const MAX_JOINED_BYTES: usize = 16 << 20;
-const DISCARD_BYTES: usize = 4_096;

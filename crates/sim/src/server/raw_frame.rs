@@ -1,10 +1,15 @@
 //! WebSocket frames written by hand, for what a library refuses to send.
 
-/// One frame as a server writes it, sound or not.
+const OPCODE_BITS: u8 = 0xf;
+const RESERVED_BITS: u8 = 0b111;
+const MAX_LEN_IN_BYTE: u8 = 125;
+const LEN_IN_TWO_BYTES: u8 = 126;
+const LEN_IN_EIGHT_BYTES: u8 = 127;
+
+/// One frame as a server writes it, valid or not.
 ///
-/// A library for WebSockets sends sound frames only. A client has to survive the others too, so
-/// each part can be set apart from the rest here; what is not set is as the standard (RFC 6455)
-/// wants it.
+/// A library for WebSockets sends valid frames only. A client has to survive the others too, so
+/// each part can be set by itself here; what is not set is as the standard (RFC 6455) requires.
 ///
 /// ```
 /// use level2_sim::RawFrame;
@@ -15,7 +20,7 @@
 /// // A header that announces a tebibyte.
 /// assert_eq!(RawFrame::text("").claiming(1 << 40).encode().len(), 10);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawFrame {
     opcode: u8,
     is_final: bool,
@@ -26,7 +31,7 @@ pub struct RawFrame {
 }
 
 impl RawFrame {
-    /// The opcode of a frame that goes on with the message of those before it.
+    /// The opcode of a frame that continues the message of those before it.
     pub const CONTINUATION: u8 = 0x0;
     /// The opcode of text.
     pub const TEXT: u8 = 0x1;
@@ -34,9 +39,9 @@ impl RawFrame {
     pub const BINARY: u8 = 0x2;
     /// The opcode of the closing handshake.
     pub const CLOSE: u8 = 0x8;
-    /// The opcode of a question whether the peer is there.
+    /// The opcode of a ping.
     pub const PING: u8 = 0x9;
-    /// The opcode of the answer to it.
+    /// The opcode of the answer to a ping.
     pub const PONG: u8 = 0xa;
 
     /// Returns a frame with any opcode, of which the lower four bits count.
@@ -70,7 +75,7 @@ impl RawFrame {
         Self::new(Self::CLOSE, [&code.to_be_bytes(), reason.as_bytes()].concat())
     }
 
-    /// Returns a text message in so many frames of nearly equal size; none becomes one.
+    /// Returns a text message in `count` frames of nearly equal size; 0 counts as 1.
     #[must_use]
     pub fn fragments(text: &str, count: usize) -> Vec<Self> {
         let (payload, count) = (text.as_bytes(), count.max(1));
@@ -112,7 +117,7 @@ impl RawFrame {
         self
     }
 
-    /// Returns the bytes of the frame, for [`Step::Bytes`](super::Step::Bytes) with a part of
+    /// Returns the bytes of the frame, for [`Step::Bytes`](crate::Step::Bytes) with a part of
     /// them.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -120,7 +125,7 @@ impl RawFrame {
         let masked = u8::from(self.mask.is_some()) << 7;
         let len = self.claimed_len.unwrap_or(self.payload.len() as u64);
         let mut bytes = vec![first];
-        if let Ok(len @ 0..=LEN_MAX_IN_BYTE) = u8::try_from(len) {
+        if let Ok(len @ 0..=MAX_LEN_IN_BYTE) = u8::try_from(len) {
             bytes.push(masked | len);
         } else if let Ok(len) = u16::try_from(len) {
             bytes.push(masked | LEN_IN_TWO_BYTES);
@@ -140,17 +145,11 @@ impl RawFrame {
         bytes
     }
 
-    /// Whether the client has to take this for the end.
+    /// Returns whether the client has to take this for the end.
     pub(super) const fn is_close(&self) -> bool {
         self.opcode == Self::CLOSE
     }
 }
-
-const OPCODE_BITS: u8 = 0xf;
-const RESERVED_BITS: u8 = 0b111;
-const LEN_MAX_IN_BYTE: u8 = 125;
-const LEN_IN_TWO_BYTES: u8 = 126;
-const LEN_IN_EIGHT_BYTES: u8 = 127;
 
 #[cfg(test)]
 mod tests {
@@ -159,9 +158,9 @@ mod tests {
 
     use super::*;
 
-    /// The library's encoder is the oracle for what is sound.
+    /// The library's encoder is the oracle for what is valid.
     #[test]
-    fn sound_frames_are_what_the_library_writes() {
+    fn valid_frames_are_what_the_library_writes() {
         for len in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
             let payload = vec![7; len];
             let mut expected = Vec::new();

@@ -1,10 +1,11 @@
-//! The bytes of one connection: TCP, TLS or a stream of the caller's, and how writes are cut up.
+//! The bytes of one connection: TCP, memory, TLS or a stream of the caller's, and how writes are
+//! split.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
@@ -22,12 +23,19 @@ pub(super) struct Stream {
 
 /// What carries the bytes.
 enum Carrier {
+    /// A stream of the caller's.
     Given(Box<dyn Duplex>),
-    /// Reset, or lost in a TLS handshake that was given up.
+    /// Reset, or lost in a TLS handshake that failed.
     Gone,
-    Tcp(TcpStream),
+    Plain(Plain),
     #[cfg(feature = "tls")]
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Plain>>),
+}
+
+/// A stream of the server's own, without TLS.
+enum Plain {
+    Memory(DuplexStream),
+    Tcp(TcpStream),
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -36,18 +44,18 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 impl Stream {
     pub(super) fn tcp(stream: TcpStream) -> Self {
-        Self::new(Carrier::Tcp(stream))
+        Self::new(Carrier::Plain(Plain::Tcp(stream)))
+    }
+
+    pub(super) fn memory(stream: DuplexStream) -> Self {
+        Self::new(Carrier::Plain(Plain::Memory(stream)))
     }
 
     pub(super) fn given(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self::new(Carrier::Given(Box::new(stream)))
     }
 
-    fn new(carrier: Carrier) -> Self {
-        Self { carrier, writes: Writes::Whole, rng: fastrand::Rng::with_seed(0), has_paused: false }
-    }
-
-    /// Sets how further writes are cut up.
+    /// Sets how further writes are split.
     pub(super) fn set_writes(&mut self, writes: Writes) {
         if let Writes::Pieces { seed, .. } = writes {
             self.rng = fastrand::Rng::with_seed(seed);
@@ -55,7 +63,7 @@ impl Stream {
         self.writes = writes;
     }
 
-    /// How many frames are to leave in one write.
+    /// Returns how many frames are to leave in one write.
     pub(super) const fn frames_per_write(&self) -> usize {
         match self.writes {
             Writes::Joined { frames } => frames,
@@ -63,48 +71,51 @@ impl Stream {
         }
     }
 
-    /// Speaks TLS from here on, if this is TCP. A stream that the caller gave is left as it is.
+    /// Speaks TLS from here on. A stream of the caller's is left as it is.
     #[cfg(feature = "tls")]
     pub(super) async fn accept_tls(&mut self, acceptor: TlsAcceptor) -> io::Result<()> {
         self.carrier = match std::mem::replace(&mut self.carrier, Carrier::Gone) {
-            Carrier::Tcp(stream) => Carrier::Tls(Box::new(acceptor.accept(stream).await?)),
+            Carrier::Plain(stream) => Carrier::Tls(Box::new(acceptor.accept(stream).await?)),
             other => other,
         };
         Ok(())
     }
 
-    /// Ends this side of TCP. Over TLS nothing is said of it before, as by a server that dies.
+    /// Ends this side of the stream. TLS is not closed before, as by a server that dies.
     pub(super) async fn finish(&mut self) -> io::Result<()> {
         match &mut self.carrier {
             Carrier::Given(stream) => stream.shutdown().await,
             Carrier::Gone => Ok(()),
-            Carrier::Tcp(stream) => stream.shutdown().await,
+            Carrier::Plain(stream) => stream.shutdown().await,
             #[cfg(feature = "tls")]
             Carrier::Tls(stream) => stream.get_mut().0.shutdown().await,
         }
     }
 
-    /// Drops the connection so that the system resets it. A stream that the caller gave is
-    /// dropped.
+    /// Drops the connection, and where it is TCP so that the system resets it.
     pub(super) fn reset(&mut self) {
-        let tcp = match &self.carrier {
+        let plain = match &self.carrier {
             Carrier::Given(_) | Carrier::Gone => None,
-            Carrier::Tcp(stream) => Some(stream),
+            Carrier::Plain(stream) => Some(stream),
             #[cfg(feature = "tls")]
             Carrier::Tls(stream) => Some(stream.get_ref().0),
         };
-        if let Some(tcp) = tcp {
+        if let Some(Plain::Tcp(tcp)) = plain {
             // It can only fail where the connection is gone already.
             let _ = tcp.set_zero_linger();
         }
         self.carrier = Carrier::Gone;
     }
 
+    fn new(carrier: Carrier) -> Self {
+        Self { carrier, writes: Writes::Whole, rng: fastrand::Rng::with_seed(0), has_paused: false }
+    }
+
     fn pinned(&mut self) -> io::Result<Pin<&mut dyn Duplex>> {
         match &mut self.carrier {
             Carrier::Given(stream) => Ok(Pin::new(&mut **stream)),
             Carrier::Gone => Err(io::ErrorKind::NotConnected.into()),
-            Carrier::Tcp(stream) => Ok(Pin::new(stream)),
+            Carrier::Plain(stream) => Ok(stream.pinned()),
             #[cfg(feature = "tls")]
             Carrier::Tls(stream) => Ok(Pin::new(&mut **stream)),
         }
@@ -127,7 +138,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Writes::Pieces { bytes_max, .. } = self.writes else {
+        let Writes::Pieces { max_bytes, .. } = self.writes else {
             return self.pinned()?.poll_write(cx, bytes);
         };
         // A reader on the same thread sees pieces only if it runs between them.
@@ -136,7 +147,7 @@ impl AsyncWrite for Stream {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let len = self.rng.usize(1..=bytes_max.max(1)).min(bytes.len());
+        let len = self.rng.usize(1..=max_bytes.max(1)).min(bytes.len());
         let written = ready!(self.pinned()?.poll_write(cx, &bytes[..len]));
         self.has_paused = false;
         Poll::Ready(written)
@@ -148,5 +159,42 @@ impl AsyncWrite for Stream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.pinned()?.poll_shutdown(cx)
+    }
+}
+
+impl Plain {
+    fn pinned(&mut self) -> Pin<&mut dyn Duplex> {
+        match self {
+            Self::Memory(stream) => Pin::new(stream),
+            Self::Tcp(stream) => Pin::new(stream),
+        }
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.pinned().poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.pinned().poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pinned().poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.pinned().poll_shutdown(cx)
     }
 }

@@ -1,4 +1,4 @@
-//! TLS for the server's own port.
+//! TLS for the connections that the server accepts.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-/// What a [`Server`](super::Server) proves itself with, which then speaks `wss://`.
+/// The certificate of a [`Server`](crate::Server), which then speaks `wss://`.
 ///
-/// The simulation makes no certificates: the caller brings one, as tests make them with `rcgen`,
-/// for the host name `localhost`.
+/// This crate makes no certificates: the caller brings one for the host name `localhost`, as tests
+/// make them with `rcgen`.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<rustls::ServerConfig>,
@@ -21,7 +21,6 @@ impl ServerTls {
     /// key, both as PEM. TLS 1.2 and 1.3 are spoken.
     ///
     /// # Errors
-    ///
     /// If one of them cannot be read, or the key is not that of the certificate.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, ServerTlsError> {
         let chain: Result<Vec<CertificateDer<'static>>, _> =
@@ -29,7 +28,7 @@ impl ServerTls {
         let chain = chain.map_err(|error| ServerTlsError::Certificates(error.to_string()))?;
         let key = PrivateKeyDer::from_pem_slice(key);
         let key = key.map_err(|error| ServerTlsError::Key(error.to_string()))?;
-        // The default provider of the process is never asked: it panics when there are two.
+        // The default provider of the process is not used: rustls panics when there are two.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -58,7 +57,7 @@ pub enum ServerTlsError {
     Certificates(String),
     /// The private key cannot be read.
     Key(String),
-    /// They do not make a pair.
+    /// The key is not that of the certificate.
     Pair(String),
 }
 
@@ -66,11 +65,11 @@ impl fmt::Display for ServerTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificates(error) => {
-                write!(f, "expected certificates as PEM: {error}")
+                write!(f, "the certificates cannot be read as PEM: {error}")
             }
-            Self::Key(error) => write!(f, "expected a private key as PEM: {error}"),
+            Self::Key(error) => write!(f, "the private key cannot be read as PEM: {error}"),
             Self::Pair(error) => {
-                write!(f, "expected a certificate and the private key of it: {error}")
+                write!(f, "the private key is not that of the certificate: {error}")
             }
         }
     }
