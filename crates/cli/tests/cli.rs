@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
@@ -420,6 +420,24 @@ fn ctrl_c_ends_the_simulated_exchange() {
     let mut rest = String::new();
     exchange.stdout.read_to_string(&mut rest).unwrap();
     assert!(rest.starts_with("served 0 connections"), "{rest}");
+}
+
+#[test]
+fn the_simulated_exchange_lives_in_the_present_unless_its_date_is_asked_for() {
+    let date = |arguments: &[&str]| {
+        let exchange = Exchange::start(arguments);
+        let address = exchange.url.trim_start_matches("ws://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+        lines.find(|line| line.to_ascii_lowercase().starts_with("date: ")).unwrap()
+    };
+    assert!(date(&["--seed-date"]).contains("Mon, 02 Nov 2026 00:0"));
+    assert!(!date(&[]).contains("02 Nov 2026 00:0"));
 }
 
 #[cfg(unix)]

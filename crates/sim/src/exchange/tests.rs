@@ -1,7 +1,9 @@
 //! An exchange sends what the venue sends, and knows what is true.
 
+mod scripted;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -196,6 +198,27 @@ fn event_times_come_before_frames() {
             assert!(delay >= Decimal::new(26, 3) && delay <= Decimal::new(85_001, 6), "{delay}");
         }
     }
+}
+
+#[test]
+fn timestamps_count_from_the_start_of_the_wall_clock() {
+    let first = |started_at| {
+        let mut recording = record(ExchangeConfig { started_at, ..small() }, Duration::ZERO);
+        let frame: Value = serde_json::from_str(&recording.next().unwrap()).unwrap();
+        frame["timestamp"].as_str().unwrap().to_owned()
+    };
+    let leap_day = UNIX_EPOCH + Duration::from_secs(1_709_209_805);
+    assert!(first(leap_day).starts_with("2024-02-29T12:30:05."));
+    let default = ExchangeConfig::default().started_at;
+    assert!(first(default).starts_with("2026-11-02T00:00:00."));
+    // Beyond the range of the setting the nearest time counts.
+    assert!(first(UNIX_EPOCH - Duration::from_secs(1)).starts_with("1970-01-01T00:00:00."));
+    assert!(first(default + Duration::from_secs(1 << 34)).starts_with("2554-07-21T23:34:33."));
+
+    let started_at = SystemTime::now();
+    let mut exchange = Exchange::new(ExchangeConfig { started_at, ..small() });
+    exchange.advance(at(1_500));
+    assert_eq!(UNIX_EPOCH + exchange.unix_time(), started_at + at(1_500));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Clients see the truth over sockets and in memory, and faults where they are ordered.
 
+mod memory;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rust_decimal::Decimal;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -38,13 +41,20 @@ fn config() -> ServerConfig {
 
 async fn client(server: &Server) -> Client {
     let stream = TcpStream::connect(server.local_addr().unwrap()).await.unwrap();
+    subscribe(server, stream).await
+}
+
+async fn subscribe<S: AsyncRead + AsyncWrite + Unpin>(
+    server: &Server,
+    stream: S,
+) -> WebSocketStream<S> {
     let (mut client, _) = client_async(server.url(), stream).await.unwrap();
     client.send(Message::text(SUBSCRIBE)).await.unwrap();
     client.send(Message::text(SUBSCRIBE_BEATS)).await.unwrap();
     client
 }
 
-async fn frame(client: &mut Client) -> Value {
+async fn frame<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>) -> Value {
     match soon(client.next()).await {
         Some(Ok(Message::Text(text))) => serde_json::from_str(&text).unwrap(),
         other => panic!("no frame but {other:?}"),
@@ -222,7 +232,7 @@ async fn ending(server: &Server) -> (u64, Result<Option<Message>, Error>) {
 }
 
 #[tokio::test]
-async fn connections_take_scripts_in_order_and_are_served_soundly_after_the_last() {
+async fn connections_take_scripts_in_order_and_are_served_without_faults_after_the_last() {
     let server = ServerConfig {
         scripts: vec![Script::new([Step::Serve(7), Step::Fin]), Script::new([])],
         ..config()
