@@ -25,7 +25,7 @@ use crate::token::{TokenDesk, TokenFault};
 /// The most intervals, heartbeats and deadlines that one call of [`Exchange::advance`] passes.
 pub const MAX_INTERVALS_PER_ADVANCE: usize = 100_000;
 
-/// A simulated exchange in virtual time. See the [crate](crate) for an example.
+/// A simulated exchange in virtual time. See the [crate](crate#without-a-socket) for an example.
 ///
 /// Times are [`Duration`]s since the start of the exchange. They may stand still but never run
 /// backwards: an earlier time than the last one counts as the last one.

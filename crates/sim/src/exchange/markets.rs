@@ -86,8 +86,8 @@ impl Exchange {
         }
     }
 
-    /// Stops the markets, or lets them move again. Time and heartbeats go on meanwhile, so this
-    /// is how to let clients come to rest before books are compared.
+    /// Stops the markets, or lets them move again. Time and heartbeats go on: hold the markets to
+    /// let clients catch up before books are compared.
     pub fn hold_markets(&mut self, are_held: bool) {
         let now = self.now();
         self.listings.hold(are_held, now);

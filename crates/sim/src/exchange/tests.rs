@@ -414,7 +414,7 @@ fn a_full_queue_closes_the_connection() {
 }
 
 #[test]
-fn who_does_not_subscribe_is_closed() {
+fn a_client_that_does_not_subscribe_is_disconnected() {
     let mut exchange = Exchange::new(small());
     let (silent, heard) = (exchange.connect(), exchange.connect());
     exchange.receive(heard, at(4_900), SUBSCRIBE_BEATS);
@@ -649,7 +649,7 @@ fn requests_that_come_too_fast_are_refused_unless_they_have_a_token() {
 }
 
 #[test]
-fn who_gets_nothing_for_long_is_closed_unless_heartbeats_come() {
+fn an_idle_connection_is_closed_unless_heartbeats_come() {
     let mut exchange = Exchange::new(small());
     exchange.hold_markets(true);
     let ids = [exchange.connect(), exchange.connect(), exchange.connect()];

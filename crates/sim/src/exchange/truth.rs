@@ -26,7 +26,7 @@ impl Exchange {
     }
 
     /// Returns the true best levels of a product right after the frame with this number on this
-    /// connection, whatever product or channel that frame was of.
+    /// connection. The frame may be of another product or channel.
     ///
     /// There is none before the snapshot of the product, from its unsubscribe on, for a number
     /// that was not used yet, or once the truth of that time has been forgotten. Frames that were

@@ -1,4 +1,4 @@
-//! The market of one product, whatever moves it.
+//! The market of one product, be it a random walk or scripted.
 
 use super::mood::Mood;
 use super::scripted::Scripted;

@@ -100,7 +100,7 @@ fn a_clogged_network_delivers_everything_late_and_at_once() {
 }
 
 #[test]
-fn in_a_partition_nothing_gets_through_and_the_exchange_knows_of_no_end() {
+fn in_a_partition_nothing_gets_through_and_the_exchange_does_not_learn_of_an_end() {
     let (mut exchange, mut network) = (exchange(), Network::new(1, NetworkRates::default()));
     let at = Duration::from_millis;
     network.dial(at(0));
@@ -122,7 +122,7 @@ fn in_a_partition_nothing_gets_through_and_the_exchange_knows_of_no_end() {
 }
 
 #[test]
-fn connections_end_as_sockets_tell_it() {
+fn connections_end_as_sockets_report_it() {
     let closing = NetworkRates { close_ppm: 1_000_000, ..NetworkRates::default() };
     let (network, events) = listen(closing, Duration::from_secs(10));
     let last = &events.last().unwrap().1;
@@ -136,7 +136,7 @@ fn connections_end_as_sockets_tell_it() {
 }
 
 #[test]
-fn dials_fail_as_they_are_told_to() {
+fn dials_fail_as_the_rates_say() {
     let dial = |rates| {
         let (mut exchange, mut network) = (exchange(), Network::new(1, rates));
         network.dial(Duration::ZERO);

@@ -210,8 +210,8 @@ impl Network {
         }
     }
 
-    /// Returns the newest number that the exchange has used on this connection for a frame that the
-    /// network has taken, whatever became of it.
+    /// Returns the number of the newest frame that the network has taken from the exchange on this
+    /// connection, delivered or not.
     #[must_use]
     pub fn newest_sent(&self) -> Option<Mark> {
         match &self.state {
@@ -299,9 +299,9 @@ impl Network {
             in_flight.newest_sent = mark.or(in_flight.newest_sent);
             watch(&frame, mark);
             let mut fates = std::mem::take(&mut self.fates);
-            // A counter that begins again and then loses its zero, or is followed by a frame of
-            // before, cannot be told from one that goes on, when it had only just begun: no client
-            // could. All else may happen.
+            // A counter that had only just begun, begins again and then loses its zero, or has an
+            // earlier frame delivered after it, looks like one that goes on: no client can detect
+            // that. So the zero always arrives, intact and in order.
             let epoch = mark.map_or(0, |mark| mark.epoch);
             if epoch > 0 && frame.sequence == Some(0) {
                 in_flight.plan.flush(&mut fates);

@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn answers_are_what_the_script_says() {
-        let sound = String::from_utf8(Answer::upgrade().encode(REQUEST)).unwrap();
-        assert!(sound.starts_with("HTTP/1.1 101 ") && sound.contains(ACCEPT), "{sound}");
+        let correct = String::from_utf8(Answer::upgrade().encode(REQUEST)).unwrap();
+        assert!(correct.starts_with("HTTP/1.1 101 ") && correct.contains(ACCEPT), "{correct}");
         let wrong = String::from_utf8(Answer::upgrade().wrong_key().encode(REQUEST)).unwrap();
         assert!(wrong.contains("Sec-WebSocket-Accept: ") && !wrong.contains(ACCEPT), "{wrong}");
         let busy = Answer::status(429).header("Retry-After", "7").encode(REQUEST);

@@ -47,7 +47,7 @@ pub(super) enum Until {
     Requests(u64),
 }
 
-/// A connection of the exchange, and what is to go out on it; dropping it disconnects.
+/// A connection of the exchange, with its faults; dropping it disconnects.
 pub(super) struct Client {
     shared: Arc<Shared>,
     id: ConnectionId,
@@ -201,7 +201,7 @@ impl Client {
         socket.flush().await.map_err(|_| Ending::Broken)
     }
 
-    /// Returns what is to be done next, with the faults of the plan.
+    /// Returns the next transmission, with the faults of the plan.
     fn next_transmission(&mut self) -> Option<Transmission> {
         while self.transmissions.is_empty() {
             let frame = self.shared.poll_frame(self.id)?;

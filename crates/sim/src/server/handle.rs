@@ -173,7 +173,7 @@ impl Server {
 
     /// Gives access to the exchange as it is now, and wakes the connections afterwards.
     ///
-    /// The exchange stands still meanwhile: the closure should be short.
+    /// The exchange is locked while the closure runs, so it should be short.
     ///
     /// ```
     /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

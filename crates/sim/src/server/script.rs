@@ -7,8 +7,8 @@ use super::raw_frame::RawFrame;
 
 /// What a [`Server`](crate::Server) does on one connection, from the moment that it is accepted.
 ///
-/// The steps are taken in order. Whatever a step needs and no step before it did is done correctly
-/// first: a script that begins with [`Step::Serve`] answers the handshakes as any server. After
+/// The steps are taken in order. A handshake that a step needs and no earlier step made is made
+/// correctly first: a script that begins with [`Step::Serve`] answers as any server does. After
 /// the last step the exchange serves the connection as if there were no script; if the script
 /// sent a close frame or refused the WebSocket, the server ends its side instead.
 ///
@@ -60,7 +60,7 @@ pub enum Step {
     /// Ends the server's side of the stream and goes on reading until the client leaves. TLS is not
     /// closed before, as by a server that dies.
     Fin,
-    /// Writes a frame again and again until the client leaves, whose bytes are read meanwhile.
+    /// Writes a frame again and again, and reads, until the client leaves.
     Flood(RawFrame),
     /// Sets the form that frames of the exchange have from here on.
     Form(Form),

@@ -61,6 +61,8 @@ pub(super) struct Signal {
 impl Shared {
     /// Returns what the tasks of a new server share. Time zero of the exchange is now.
     pub(super) fn new(config: ServerConfig) -> Self {
+        // Before the exchange, which takes a while to make: its wall clock must not fall behind.
+        let started = Instant::now();
         Self {
             exchange: Mutex::new(Exchange::new(config.exchange)),
             faults: Mutex::new(Faults {
@@ -74,7 +76,7 @@ impl Shared {
             max_connections: config.max_connections,
             #[cfg(feature = "tls")]
             tls: config.tls,
-            started: Instant::now(),
+            started,
             tick: watch::Sender::new(0),
             signal: watch::Sender::new(Signal { aborts: 0, is_shut: false }),
             dialed: AtomicU64::new(0),

@@ -109,7 +109,7 @@ async fn a_client_over_loopback_sees_the_truth() {
 }
 
 #[tokio::test]
-async fn a_stream_of_ones_own_is_served() {
+async fn a_stream_of_the_callers_is_served() {
     let server = Server::start(config()).await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -144,7 +144,7 @@ async fn abort_all_breaks_without_a_close_frame() {
 }
 
 #[tokio::test]
-async fn shutdown_says_goodbye() {
+async fn shutdown_sends_a_close_frame() {
     let server = Server::start(config()).await.unwrap();
     let mut client = client(&server).await;
     frame(&mut client).await;

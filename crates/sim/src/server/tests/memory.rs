@@ -155,7 +155,7 @@ async fn streams_beyond_the_limit_are_closed_and_make_room_when_they_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shutdown_says_goodbye_in_memory() {
+async fn shutdown_sends_a_close_frame_in_memory() {
     let server = Server::in_memory(calm());
     let client = memory_client(&server).await;
     // This one does not read, and is not waited for.
