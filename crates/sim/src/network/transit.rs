@@ -42,6 +42,7 @@ pub const REJECTIONS: [(u16, Option<u64>); 6] =
 ///
 /// use level2_sim::{Exchange, ExchangeConfig, Network, NetworkEvent, NetworkRates};
 ///
+/// let subscribe = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
 /// let mut exchange = Exchange::new(ExchangeConfig::default());
 /// let mut network = Network::new(7, NetworkRates::swarm(7));
 /// network.dial(Duration::ZERO);
@@ -52,10 +53,7 @@ pub const REJECTIONS: [(u16, Option<u64>); 6] =
 ///     exchange.advance(now);
 ///     while let Some(event) = network.poll(&mut exchange, now) {
 ///         match event {
-///             NetworkEvent::Opened => {
-///                 let subscribe = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
-///                 network.send(now, subscribe.to_owned());
-///             }
+///             NetworkEvent::Opened => network.send(now, subscribe.to_owned()),
 ///             NetworkEvent::Message(_) => messages += 1,
 ///             NetworkEvent::Closed(_) => network.dial(now),
 ///         }

@@ -142,8 +142,8 @@ impl Server {
     ///
     /// It is served as a connection over loopback is: it counts towards
     /// [`max_connections`](ServerConfig::max_connections), takes the next script, has its faults,
-    /// and speaks TLS if the server does. At most [`PIPE_BYTES`] are on their way in each direction.
-    /// It works on a server that listens, too.
+    /// and speaks TLS if the server does. At most [`PIPE_BYTES`] are on their way in each
+    /// direction. It works on a server that listens, too.
     #[must_use = "dropping the stream disconnects"]
     pub fn connect(&self) -> DuplexStream {
         let (near, far) = duplex(PIPE_BYTES);
