@@ -90,9 +90,7 @@ pub use self::policy::{Policy, Resync, SequenceScope};
 pub use self::sabotage::Sabotage;
 pub use self::stats::{ProductStats, Stats};
 use self::subscription::{Name, Stage, Subscription};
-#[cfg(any(test, feature = "feed"))]
-use crate::bbo::BboPublisher;
-use crate::bbo::BboReader;
+use crate::bbo::{BboPublisher, BboReader};
 use crate::book::Book;
 use crate::wire::{Decoder, Message, ProductId, Request};
 
@@ -229,7 +227,7 @@ impl Session {
     ///
     /// # Errors
     /// [`TooManyProducts`] when the session is full.
-    #[cfg(any(test, feature = "feed"))]
+    #[allow(dead_code)] // Only `Books` calls it, which a build of the core alone leaves out.
     pub(crate) fn subscribe_publishing(
         &mut self,
         now: Instant,
@@ -241,7 +239,7 @@ impl Session {
 
     /// As [`Session::unsubscribe`], and returns the publisher of the product's BBO, so that another
     /// session may go on with it for the same readers.
-    #[cfg(any(test, feature = "feed"))]
+    #[allow(dead_code)] // Only `Books` calls it, which a build of the core alone leaves out.
     pub(crate) fn release(&mut self, product: &ProductId) -> Option<BboPublisher> {
         self.machine.unsubscribe(product)
     }
