@@ -5,28 +5,14 @@
 
 #![forbid(unsafe_code)]
 
-mod demo;
-mod duration;
+mod commands;
 mod failure;
-mod input;
-mod json;
-mod json_view;
-mod key;
-mod lines;
-mod live;
-mod output;
-mod record;
-mod replay;
-mod rows;
-mod screen;
-mod sim;
+mod format;
+mod options;
+mod recording;
 mod soak;
 mod stop;
-mod summary;
-mod text;
-mod token;
-mod venue;
-mod watch;
+mod view;
 
 use std::ffi::OsString;
 use std::io;
@@ -35,6 +21,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::{demo, record, replay, sim, token, watch};
 use crate::failure::{Failure, warn};
 use crate::stop::Listen;
 pub use crate::stop::StopHandle;
@@ -64,7 +51,7 @@ enum Command {
     /// Serve or record a simulated exchange
     Sim(sim::SimArgs),
     /// Keep books for hours under every kind of fault, and check all that they promise
-    Soak(soak::SoakArgs),
+    Soak(commands::soak::SoakArgs),
     /// Print one signed token, valid for two minutes, for use elsewhere
     Token(token::TokenArgs),
     /// Keep the books of a live venue, and show them
@@ -101,7 +88,7 @@ pub fn run_until(
         Command::Record(args) => record::run(&args, listen),
         Command::Replay { file, json } => replay::run(&file, json),
         Command::Sim(args) => sim::run(&args, listen),
-        Command::Soak(args) => soak::run(&args, listen),
+        Command::Soak(args) => commands::soak::run(&args, listen),
         Command::Token(args) => token::run(&args),
         Command::Watch(args) => watch::run(&args, listen),
     };

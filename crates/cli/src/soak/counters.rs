@@ -11,16 +11,16 @@ const DUPLICATES_PER_RESET: u64 = 8;
 /// Every counter there is, read at one moment: first those of the books, so that what they have
 /// received was counted by the exchange as sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Counters {
-    pub(super) books: BooksStats,
-    pub(super) faults: FaultCounts,
-    pub(super) exchange: ExchangeCounts,
-    pub(super) accepted: u64,
+pub(crate) struct Counters {
+    pub(crate) books: BooksStats,
+    pub(crate) faults: FaultCounts,
+    pub(crate) exchange: ExchangeCounts,
+    pub(crate) accepted: u64,
 }
 
 impl Counters {
     /// Says what is wrong with these as they follow earlier ones.
-    pub(super) fn check(&self, before: &Self) -> Result<(), String> {
+    pub(crate) fn check(&self, before: &Self) -> Result<(), String> {
         let (books, books_before) = (named(&self.books.session), named(&before.books.session));
         for ((name, now), (_, then)) in books.into_iter().zip(books_before) {
             if now < then {
@@ -32,7 +32,7 @@ impl Counters {
     }
 
     /// Returns how many frames the exchange handed to sockets.
-    pub(super) fn frames_sent(&self) -> u64 {
+    pub(crate) fn frames_sent(&self) -> u64 {
         let faults = &self.faults;
         let withheld = faults.drops + faults.aborts + faults.stalls;
         (faults.frames + faults.duplicates).saturating_sub(withheld)

@@ -16,16 +16,16 @@ const MAX_REUSED_SEQUENCE: u64 = 64;
 
 /// A best bid and ask as somebody was shown it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     /// Whose books: connections are numbered anew in each group.
-    pub(super) group: usize,
-    pub(super) product: &'static str,
-    pub(super) bbo: Bbo,
+    pub(crate) group: usize,
+    pub(crate) product: &'static str,
+    pub(crate) bbo: Bbo,
 }
 
 /// What comes of looking it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     True,
     /// The exchange no longer knows.
     Forgotten,
@@ -35,7 +35,7 @@ pub(super) enum Verdict {
 /// Finds out which of the exchange's connections each of the books' is, by what it shows: all of
 /// it has to be true on one and the same.
 #[derive(Debug, Default)]
-pub(super) struct Oracle {
+pub(crate) struct Oracle {
     /// The newest last.
     suspects: VecDeque<Suspects>,
 }
@@ -50,7 +50,7 @@ struct Suspects {
 
 impl Oracle {
     /// Looks up what was shown. `has_reset` says whether a counter has just started again.
-    pub(super) fn judge(&mut self, exchange: &Exchange, shown: &Shown, has_reset: bool) -> Verdict {
+    pub(crate) fn judge(&mut self, exchange: &Exchange, shown: &Shown, has_reset: bool) -> Verdict {
         let Shown { group, product, bbo } = *shown;
         let pair = |level: Level| -> (Decimal, Decimal) { (level.price, level.size) };
         let best = TrueBbo { bid: bbo.bid.map(pair), ask: bbo.ask.map(pair) };

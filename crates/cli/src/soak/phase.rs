@@ -32,13 +32,13 @@ const RESET: usize = 7;
 
 /// A stretch of time with its own faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Phase {
-    pub(super) rates: FaultRates,
-    pub(super) length: Duration,
+pub(crate) struct Phase {
+    pub(crate) rates: FaultRates,
+    pub(crate) length: Duration,
 }
 
 impl Phase {
-    pub(super) fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let mut weights = [0u32; KINDS];
         match rng.u64(0..10) {
             draw if draw < QUIET_TENTHS => {}

@@ -28,15 +28,15 @@ const MAX_CONNECTIONS: usize = 4;
 
 /// One reader, and what it is of.
 #[derive(Clone, Debug)]
-pub(super) struct Reader {
-    pub(super) group: usize,
-    pub(super) product: &'static str,
-    pub(super) bbo: BboWatch,
+pub(crate) struct Reader {
+    pub(crate) group: usize,
+    pub(crate) product: &'static str,
+    pub(crate) bbo: BboWatch,
 }
 
 /// The threads; dropping this ends them.
 #[derive(Debug)]
-pub(super) struct HotReaders {
+pub(crate) struct HotReaders {
     shared: Arc<Shared>,
     samples: Receiver<Shown>,
     threads: Vec<JoinHandle<()>>,
@@ -51,7 +51,7 @@ struct Shared {
 }
 
 impl HotReaders {
-    pub(super) fn start(readers: &[Reader]) -> io::Result<Self> {
+    pub(crate) fn start(readers: &[Reader]) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let (sender, samples) = sync_channel(MAX_SAMPLES);
         let start = |number| {
@@ -67,22 +67,22 @@ impl HotReaders {
     }
 
     /// Returns a best bid and ask that a thread was shown, if one waits to be looked up.
-    pub(super) fn sample(&self) -> Option<Shown> {
+    pub(crate) fn sample(&self) -> Option<Shown> {
         self.samples.try_recv().ok()
     }
 
     /// Returns how often the threads have looked.
-    pub(super) fn looks(&self) -> u64 {
+    pub(crate) fn looks(&self) -> u64 {
         self.shared.looks.load(Ordering::Relaxed)
     }
 
     /// Returns how often numbers have begun again under the eyes of one reader, at most.
-    pub(super) fn restarts(&self) -> u64 {
+    pub(crate) fn restarts(&self) -> u64 {
         self.shared.restarts.load(Ordering::Relaxed)
     }
 
     /// Returns what a thread saw that must not be.
-    pub(super) fn breach(&self) -> Option<String> {
+    pub(crate) fn breach(&self) -> Option<String> {
         self.shared.breach.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

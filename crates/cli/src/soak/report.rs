@@ -7,30 +7,30 @@ use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
 
 use super::counters::Counters;
+use super::process::{Samples, held_kb, open_descriptors, processor_seconds, resident_kb};
 use super::tally::Tally;
-use super::vitals::{Samples, held_kb, open_descriptors, processor_seconds, resident_kb};
 
 /// What the process used, seen over the whole run.
 #[derive(Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// What is held on the heap, in kB.
-    pub(super) held: Samples,
+    pub(crate) held: Samples,
     /// Resident memory in kB.
-    pub(super) resident: Samples,
+    pub(crate) resident: Samples,
     /// Descriptors at the first rest, when every connection was open.
-    pub(super) descriptors_first: Option<u64>,
-    pub(super) descriptors_max: Option<u64>,
+    pub(crate) descriptors_first: Option<u64>,
+    pub(crate) descriptors_max: Option<u64>,
 }
 
 /// Everything there is to tell at one moment.
 #[derive(Debug)]
-pub(super) struct Report<'a> {
-    pub(super) seed: u64,
-    pub(super) uptime: Duration,
-    pub(super) counters: Counters,
-    pub(super) tally: &'a Tally,
-    pub(super) looks: u64,
-    pub(super) usage: &'a Usage,
+pub(crate) struct Report<'a> {
+    pub(crate) seed: u64,
+    pub(crate) uptime: Duration,
+    pub(crate) counters: Counters,
+    pub(crate) tally: &'a Tally,
+    pub(crate) looks: u64,
+    pub(crate) usage: &'a Usage,
 }
 
 /// The figures that a line for people has, of all those of a report.
@@ -52,7 +52,7 @@ const LINE_KEYS: [&str; 13] = [
 
 impl Report<'_> {
     /// Returns one line for people.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut line = format!("{:>8.1}s", self.uptime.as_secs_f64());
         for (key, value) in self.figures() {
             if LINE_KEYS.contains(&key) {
@@ -64,7 +64,7 @@ impl Report<'_> {
     }
 
     /// Returns all figures as a table.
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         for (key, value) in self.figures() {
@@ -77,7 +77,7 @@ impl Report<'_> {
     }
 
     /// Returns all figures as one line of JSON, keys in a fixed order.
-    pub(super) fn json(&self, kind: &str) -> String {
+    pub(crate) fn json(&self, kind: &str) -> String {
         let mut line = format!("{{\"type\":\"{kind}\"");
         for (key, value) in self.figures() {
             let _ = write!(line, ",\"{key}\":{value}");

@@ -13,16 +13,16 @@ use tokio::time::Instant;
 use super::counters::Counters;
 use super::oracle::{Oracle, Shown, Verdict};
 use super::phase::Phase;
+use super::process::{Samples, held_kb, open_descriptors, resident_kb};
 use super::readers::HotReaders;
 use super::report::{Report, Usage};
-use super::stage::{IDLE_TIMEOUT, PRODUCTS, Stage};
 use super::tally::Tally;
-use super::vitals::{Samples, held_kb, open_descriptors, resident_kb};
+use super::testbed::{IDLE_TIMEOUT, PRODUCTS, Stage};
 use crate::failure::Failure;
 
 /// How long all books may take to be live again once nothing fails any more: to notice silence,
 /// and then the longest of the healing that may have begun with a lost request.
-pub(super) const MAX_HEAL: Duration = Duration::from_secs(30);
+pub(crate) const MAX_HEAL: Duration = Duration::from_secs(30);
 
 /// How long faults go on before they pause.
 const FAULTY: Duration = Duration::from_secs(30);
@@ -58,7 +58,7 @@ const DESCRIPTORS_SLACK: u64 = 4;
 
 /// Whether there is more to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     Running,
     Over,
 }
@@ -74,7 +74,7 @@ enum Act {
 
 /// A running soak.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     seed: u64,
     rng: Rng,
     started: Instant,
@@ -100,7 +100,7 @@ pub(super) struct Run {
 
 impl Run {
     /// Starts with a rest: every book has to come to life before anything moves or fails.
-    pub(super) async fn start(seed: u64, length: Duration) -> Result<Self, Failure> {
+    pub(crate) async fn start(seed: u64, length: Duration) -> Result<Self, Failure> {
         let stage = Stage::set(seed).await?;
         let readers = HotReaders::start(&stage.readers());
         let readers = readers
@@ -134,7 +134,7 @@ impl Run {
 
     /// Checks what has happened since the last step, and goes on with what is planned. The error
     /// is what is not as promised.
-    pub(super) fn step(&mut self) -> Result<Standing, String> {
+    pub(crate) fn step(&mut self) -> Result<Standing, String> {
         let now = Instant::now();
         self.take_events(now)?;
         self.look_up(now)?;
@@ -162,7 +162,7 @@ impl Run {
     }
 
     /// Says whether the process has used ever more.
-    pub(super) fn judge_usage(&self) -> Result<(), String> {
+    pub(crate) fn judge_usage(&self) -> Result<(), String> {
         for (what, samples, most) in [
             ("what is held on the heap", &self.usage.held, MAX_HELD_SLOPE_KB_PER_HOUR),
             ("resident memory", &self.usage.resident, MAX_RESIDENT_SLOPE_KB_PER_HOUR),
@@ -181,7 +181,7 @@ impl Run {
         Ok(())
     }
 
-    pub(super) fn report(&self) -> Report<'_> {
+    pub(crate) fn report(&self) -> Report<'_> {
         Report {
             seed: self.seed,
             uptime: self.started.elapsed(),
@@ -193,7 +193,7 @@ impl Run {
     }
 
     /// Ends everything. Closing has to withdraw every book from every reader.
-    pub(super) async fn close(self) -> Result<(), String> {
+    pub(crate) async fn close(self) -> Result<(), String> {
         let readers = self.stage.readers();
         for group in &self.stage.groups {
             group.books.close().await;

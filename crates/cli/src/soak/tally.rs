@@ -13,28 +13,28 @@ const DIGITS: u8 = 3;
 
 /// Counts and times since the start.
 #[derive(Debug)]
-pub(super) struct Tally {
-    pub(super) phases: u64,
-    pub(super) rests: u64,
-    pub(super) switchovers: u64,
+pub(crate) struct Tally {
+    pub(crate) phases: u64,
+    pub(crate) rests: u64,
+    pub(crate) switchovers: u64,
     /// Best bids and asks that were equal to the truth, those of reading threads included.
-    pub(super) bbos_checked: u64,
+    pub(crate) bbos_checked: u64,
     /// Those of reading threads among them.
-    pub(super) samples_checked: u64,
+    pub(crate) samples_checked: u64,
     /// Those that the exchange no longer knew the truth of.
-    pub(super) bbos_forgotten: u64,
-    pub(super) books_compared: u64,
-    pub(super) levels_compared: u64,
+    pub(crate) bbos_forgotten: u64,
+    pub(crate) books_compared: u64,
+    pub(crate) levels_compared: u64,
     /// The longest time from the end of the faults until everything was found healed.
-    pub(super) longest_rest: Duration,
+    pub(crate) longest_rest: Duration,
     /// From the loss of a product's book until it was live again, in milliseconds.
-    pub(super) heals_ms: Histogram<u64>,
+    pub(crate) heals_ms: Histogram<u64>,
     /// From a frame's leaving the socket until readers could see what it changed.
-    pub(super) latencies_ns: Histogram<u64>,
+    pub(crate) latencies_ns: Histogram<u64>,
 }
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let histogram = |most| {
             let histogram = Histogram::new_with_bounds(1, most, DIGITS);
             histogram.expect("constant bounds that a histogram takes")
@@ -54,11 +54,11 @@ impl Tally {
         }
     }
 
-    pub(super) fn time_heal(&mut self, heal: Duration) {
+    pub(crate) fn time_heal(&mut self, heal: Duration) {
         self.heals_ms.saturating_record(u64::try_from(heal.as_millis()).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn time_frame(&mut self, latency: Duration) {
+    pub(crate) fn time_frame(&mut self, latency: Duration) {
         self.latencies_ns.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 }

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::json_view::JsonView;
-use crate::live::{View, show, view_for_people};
+use crate::format::text::printable;
+use crate::options::venue::VenueArgs;
 use crate::stop::Listen;
-use crate::text::printable;
-use crate::venue::VenueArgs;
+use crate::view::json::JsonView;
+use crate::view::show::{View, show, view_for_people};
 
 /// The most levels a side that can be shown.
 const MAX_DEPTH: u64 = 1_000;

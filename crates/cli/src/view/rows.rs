@@ -5,8 +5,8 @@ use level2::book::{Level, Side};
 use level2::session::{Product, Session, Status};
 use rust_decimal::Decimal;
 
-use crate::summary::counters_line;
-use crate::text::level_text;
+use crate::format::summary::counters_line;
+use crate::format::text::level_text;
 
 /// A product at one moment.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use level2::auth::{AuthError, NONCE_LEN};
 
 use crate::failure::{Failure, print};
-use crate::key::KeyArgs;
+use crate::options::key::KeyArgs;
 
 /// What the token is signed with.
 #[derive(Args, Debug)]

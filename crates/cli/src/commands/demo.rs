@@ -14,8 +14,8 @@ use level2_sim::{
 use rust_decimal::Decimal;
 
 use crate::failure::{Failure, print};
-use crate::live::{View, show, view_for_people};
 use crate::stop::Listen;
+use crate::view::show::{View, show, view_for_people};
 
 /// How many frames of a million the exchange loses: of about 60 a second, one every 10 seconds.
 const DROP_PPM: u32 = 1_700;
@@ -31,7 +31,7 @@ const DEFAULT_SEED: u64 = 9;
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
     /// End after this long, such as 10s or 2m
-    #[arg(long, value_parser = crate::duration::parse)]
+    #[arg(long, value_parser = crate::options::duration::parse)]
     duration: Option<Duration>,
     /// Decides every market and every fault
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SEED)]

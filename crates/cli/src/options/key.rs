@@ -6,7 +6,7 @@ use clap::Args;
 use level2::auth::Credentials;
 
 use crate::failure::Failure;
-use crate::text::printable;
+use crate::format::text::printable;
 
 /// The key that a command signs with, if it is given one.
 #[derive(Args, Debug)]

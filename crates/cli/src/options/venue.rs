@@ -7,7 +7,7 @@ use level2::ProductId;
 use level2::feed::{COINBASE_URL, FeedConfig};
 
 use crate::failure::Failure;
-use crate::key::KeyArgs;
+use crate::options::key::KeyArgs;
 
 /// What every command is told that connects to a venue.
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct VenueArgs {
     #[command(flatten)]
     key: KeyArgs,
     /// End after this long, such as 10s or 2m
-    #[arg(long, value_parser = crate::duration::parse)]
+    #[arg(long, value_parser = crate::options::duration::parse)]
     pub(crate) duration: Option<Duration>,
 }
 

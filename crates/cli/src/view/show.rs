@@ -10,10 +10,10 @@ use level2::session::{Disconnect, Session, SessionEvent};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::failure::Failure;
-use crate::lines::LinesView;
-use crate::screen::ScreenView;
+use crate::format::text::printable;
 use crate::stop::{Listen, Stop};
-use crate::text::printable;
+use crate::view::lines::LinesView;
+use crate::view::screen::ScreenView;
 
 /// How many dials may fail before there ever was a connection: more likely than an outage is an
 /// address that is wrong, and a person waits. Once connected, the feed heals for as long as it

@@ -8,7 +8,7 @@ use level2::bbo::Bbo;
 use level2::book::Level;
 use level2::session::{Stats, Status};
 
-use crate::summary::{BookSummary, Summary, counters};
+use crate::format::summary::{BookSummary, Summary, counters};
 
 /// Returns the line for a change of status.
 pub(crate) fn status_line(product: &ProductId, status: Status) -> String {

@@ -15,14 +15,14 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Returns what is held on the heap in kB. Unlike resident memory it leaves out what the allocator
 /// keeps for itself, and so shows what is really kept ever longer. Zero unless the program counts
 /// with this allocator, as the command does.
-pub(super) fn held_kb() -> u64 {
+pub(crate) fn held_kb() -> u64 {
     let stats = INSTRUMENTED_SYSTEM.stats();
     // Other threads go on between the two counts.
     stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) as u64 / 1_024
 }
 
 /// Returns the resident memory in kB.
-pub(super) fn resident_kb() -> Option<u64> {
+pub(crate) fn resident_kb() -> Option<u64> {
     // `statm` counts in pages, whose size it does not tell.
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -30,12 +30,12 @@ pub(super) fn resident_kb() -> Option<u64> {
 }
 
 /// Returns how many file descriptors are open, the one that lists them included.
-pub(super) fn open_descriptors() -> Option<u64> {
+pub(crate) fn open_descriptors() -> Option<u64> {
     Some(fs::read_dir("/proc/self/fd").ok()?.count() as u64)
 }
 
 /// Returns the processor time used so far in seconds.
-pub(super) fn processor_seconds() -> Option<f64> {
+pub(crate) fn processor_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program, in brackets, may hold anything.
     let mut fields = stat.rsplit(')').next()?.split_ascii_whitespace().skip(11);
@@ -45,7 +45,7 @@ pub(super) fn processor_seconds() -> Option<f64> {
 
 /// Samples over time, thinned out evenly as they grow in number.
 #[derive(Debug)]
-pub(super) struct Samples {
+pub(crate) struct Samples {
     /// When, in seconds since the start, and how much.
     points: Vec<(f64, f64)>,
     /// How many samples one that is kept stands for.
@@ -54,11 +54,11 @@ pub(super) struct Samples {
 }
 
 impl Samples {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { points: Vec::with_capacity(MAX_SAMPLES), stride: 1, offered: 0 }
     }
 
-    pub(super) fn push(&mut self, at: Duration, value: u64) {
+    pub(crate) fn push(&mut self, at: Duration, value: u64) {
         if self.offered.is_multiple_of(self.stride) {
             if self.points.len() == MAX_SAMPLES {
                 let mut index = 0;
@@ -75,7 +75,7 @@ impl Samples {
 
     /// Returns by how much the samples of the second half rise in an hour, by least squares, and
     /// how much time they span. What comes first is warming up.
-    pub(super) fn slope_of_second_half(&self) -> Option<(f64, Duration)> {
+    pub(crate) fn slope_of_second_half(&self) -> Option<(f64, Duration)> {
         let (end, _) = *self.points.last()?;
         let first = self.points.partition_point(|(at, _)| *at < end / 2.0);
         let points = &self.points[first..];

@@ -8,10 +8,10 @@ use level2::book::Level;
 use level2::session::{Input, Output, Session, SessionConfig, SessionEvent};
 
 use crate::failure::{Failure, print, warn};
-use crate::input::Lines;
-use crate::json;
-use crate::summary::{Summary, counters_line, summaries};
-use crate::text::{level_text, printable};
+use crate::format::json;
+use crate::format::summary::{Summary, counters_line, summaries};
+use crate::format::text::{level_text, printable};
+use crate::recording::reader::Lines;
 
 /// Replays a recording and prints what came of it.
 pub(crate) fn run(path: &Path, is_json: bool) -> Result<(), Failure> {

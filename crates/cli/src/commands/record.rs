@@ -11,11 +11,11 @@ use level2::feed::Feed;
 use level2::session::{Session, SessionEvent};
 
 use crate::failure::{Failure, warn};
-use crate::live::{View, show_feed};
-use crate::output::Output;
+use crate::format::text::printable;
+use crate::options::venue::VenueArgs;
+use crate::recording::writer::Output;
 use crate::stop::Listen;
-use crate::text::printable;
-use crate::venue::VenueArgs;
+use crate::view::show::{View, show_feed};
 
 /// How often it is seen to that the recording is still being written.
 const CHECK_PERIOD: Duration = Duration::from_secs(1);

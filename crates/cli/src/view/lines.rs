@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use level2::session::{Session, SessionEvent};
 
 use crate::failure::{Failure, print};
-use crate::live::View;
-use crate::rows::{closing_lines, row_lines};
-use crate::text::event_text;
+use crate::format::text::event_text;
+use crate::view::rows::{closing_lines, row_lines};
+use crate::view::show::View;
 
 /// How often every product gets a line.
 const PERIOD: Duration = Duration::from_secs(1);

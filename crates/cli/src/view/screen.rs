@@ -15,10 +15,10 @@ use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Table, Wrap};
 use ratatui::{DefaultTerminal, Frame};
 
 use crate::failure::{Failure, print};
-use crate::live::View;
-use crate::rows::{BookRow, Row, closing_lines, rows};
-use crate::summary::counters_line;
-use crate::text::event_text;
+use crate::format::summary::counters_line;
+use crate::format::text::event_text;
+use crate::view::rows::{BookRow, Row, closing_lines, rows};
+use crate::view::show::View;
 
 /// How often the screen is drawn: often enough for eyes.
 const PERIOD: Duration = Duration::from_millis(100);

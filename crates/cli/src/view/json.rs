@@ -9,10 +9,10 @@ use level2::book::Level;
 use level2::session::{Session, SessionEvent, Status};
 
 use crate::failure::{Failure, print, warn};
-use crate::json;
-use crate::live::View;
-use crate::summary::summaries;
-use crate::text::{event_text, is_complaint};
+use crate::format::json;
+use crate::format::summary::summaries;
+use crate::format::text::{event_text, is_complaint};
+use crate::view::show::View;
 
 /// How often there is something to do without an event: never, so seldom suffices.
 const PERIOD: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use super::readers::Reader;
 use crate::failure::Failure;
 
 /// The products: deep and busy ones, one of tiny prices, a future, and one that rarely moves.
-pub(super) const PRODUCTS: [&str; 6] =
+pub(crate) const PRODUCTS: [&str; 6] =
     ["BIP-20DEC30-CDE", "BTC-USD", "CALM-USD", "ETH-USD", "PEPE-USD", "SOL-USD"];
 
 /// How many products share a connection, so that each group has two connections, and the one with
@@ -28,7 +28,7 @@ const TRUTH_FRAMES: usize = 600;
 const MAX_EVENTS: usize = 16_384;
 
 /// After how long without a frame a connection counts as lost. Heartbeats come each second.
-pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
 // Shorter than the defaults, for faults come in quick succession here.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,23 +38,23 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(1);
 
 /// Books that heal in one way.
 #[derive(Debug)]
-pub(super) struct Group {
-    pub(super) name: &'static str,
-    pub(super) books: Books,
-    pub(super) events: EventStream,
-    pub(super) has_standby: bool,
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) books: Books,
+    pub(crate) events: EventStream,
+    pub(crate) has_standby: bool,
 }
 
 /// Everything that runs.
 #[derive(Debug)]
-pub(super) struct Stage {
-    pub(super) server: Server,
-    pub(super) groups: Vec<Group>,
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) groups: Vec<Group>,
 }
 
 impl Stage {
     /// Starts everything, with markets that stand still and nothing that fails.
-    pub(super) async fn set(seed: u64) -> Result<Self, Failure> {
+    pub(crate) async fn set(seed: u64) -> Result<Self, Failure> {
         let config = ServerConfig {
             exchange: ExchangeConfig {
                 seed,
@@ -86,7 +86,7 @@ impl Stage {
         Ok(Self { server, groups })
     }
 
-    pub(super) fn readers(&self) -> Vec<Reader> {
+    pub(crate) fn readers(&self) -> Vec<Reader> {
         let groups = self.groups.iter().enumerate();
         let readers = groups.flat_map(|(group, Group { books, .. })| {
             PRODUCTS.into_iter().filter_map(move |product| {
@@ -97,17 +97,17 @@ impl Stage {
     }
 
     /// Lets frames suffer these faults from now on.
-    pub(super) fn set_faults(&self, plan: FaultPlan) {
+    pub(crate) fn set_faults(&self, plan: FaultPlan) {
         self.server.set_faults(plan);
     }
 
     /// Stops the markets, or lets them move again.
-    pub(super) fn hold_markets(&self, are_held: bool) {
+    pub(crate) fn hold_markets(&self, are_held: bool) {
         self.server.with_exchange(|exchange| exchange.hold_markets(are_held));
     }
 
     /// Returns the counters of all groups together.
-    pub(super) fn stats(&self) -> BooksStats {
+    pub(crate) fn stats(&self) -> BooksStats {
         let mut sum = BooksStats::default();
         for group in &self.groups {
             let stats = group.books.stats();
