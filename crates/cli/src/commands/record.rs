@@ -1,72 +1,75 @@
-//! `level2 record`: what a live venue sends, frame by frame, for `level2 replay`.
+//! `level2 record`: writes what the venue sends to a file, for `level2 replay`.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use level2::feed::Feed;
 use level2::session::{Session, SessionEvent};
 
-use crate::failure::{Failure, warn};
-use crate::format::text::printable;
+use crate::failure::Failure;
+use crate::format::text::{counted, printable};
 use crate::options::venue::VenueArgs;
-use crate::recording::writer::Output;
+use crate::recording::writer::LineWriter;
+use crate::runtime::block_on;
+use crate::stdio::warn;
 use crate::stop::Listen;
-use crate::view::show::{View, show_feed};
+use crate::view::View;
+use crate::view::show::show;
 
-/// How often it is seen to that the recording is still being written.
+/// The time between two checks of whether writing has failed.
 const CHECK_PERIOD: Duration = Duration::from_secs(1);
 
-/// What is to be recorded, and where to.
+/// The arguments of `level2 record`.
 #[derive(Args, Debug)]
 pub(crate) struct RecordArgs {
     #[command(flatten)]
     venue: VenueArgs,
-    /// File to write, which must not be there yet: gzip or zstd by its name, - is the standard
-    /// output
+    /// New file to write: NAME.gz and NAME.zst are compressed, - is the standard output
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
 }
 
 /// Records until the duration is over, the user ends it, or the venue cannot be reached.
 pub(crate) fn run(args: &RecordArgs, listen: Listen<'_>) -> Result<(), Failure> {
-    let config = args.venue.feed_config()?;
+    let mut feed = args.venue.feed()?;
     let name = printable(&args.output.display().to_string());
-    crate::run_async(async {
-        let mut feed =
-            Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
-        let output = Output::create(&args.output)
-            .map_err(|error| Failure::new(format!("cannot write {name}: {error}")))?;
-        let recorder = Arc::new(Mutex::new(Recorder { output: Some(output), error: None }));
-        let mut view = RecordView { recorder: Arc::clone(&recorder), name };
-        feed.tap(move |_, text| lock(&recorder).take(text));
-        show_feed(feed, &printable(&args.venue.url), args.venue.duration, &mut view, listen).await
-    })
+    let writer = LineWriter::create(&args.output).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AlreadyExists => "; remove it or choose another name",
+            _ => "",
+        };
+        Failure::new(format!("cannot write {name}: {error}{hint}"))
+    })?;
+    let recorder = Arc::new(Mutex::new(Recorder { writer: Some(writer), error: None }));
+    let mut view = RecordView { recorder: Arc::clone(&recorder), name };
+    feed.tap(move |_, text| lock(&recorder).record(text));
+    let url = args.venue.printable_url();
+    block_on(show(feed, &url, args.venue.duration, &mut view, listen))
 }
 
 /// Takes the frames of the feed.
 struct Recorder {
-    /// Not there once the recording is finished.
-    output: Option<Output>,
-    /// Why no more is written.
+    /// `None` once the recording is finished.
+    writer: Option<LineWriter>,
+    /// The error after which nothing more is written.
     error: Option<io::Error>,
 }
 
 impl Recorder {
-    fn take(&mut self, text: &[u8]) {
-        if let (Some(output), None) = (&mut self.output, &self.error) {
-            self.error = output.write_frame(text).err();
+    fn record(&mut self, text: &[u8]) {
+        if let (Some(writer), None) = (&mut self.writer, &self.error) {
+            self.error = writer.write_frame(text).err();
         }
     }
 }
 
-/// Tells what becomes of the feed on the standard error, as the output may be the recording.
+/// Reports on the standard error, because the standard output may be the recording.
 struct RecordView {
     recorder: Arc<Mutex<Recorder>>,
-    /// The file as it may be shown.
+    /// The name of the file, fit for a terminal.
     name: String,
 }
 
@@ -108,11 +111,14 @@ impl View for RecordView {
 
     fn finish(&mut self, session: &Session) -> Result<(), Failure> {
         self.check()?;
-        let Some(output) = lock(&self.recorder).output.take() else { return Ok(()) };
-        let (frames, bytes) = (output.frames, output.bytes);
-        output.finish().map_err(|error| self.failure(&error))?;
-        let gaps = session.stats().gaps;
-        warn(&format!("recorded {frames} frames, {bytes} bytes unpacked, {gaps} gaps"));
+        let Some(writer) = lock(&self.recorder).writer.take() else { return Ok(()) };
+        let (frames, bytes) = (writer.frames, writer.bytes);
+        writer.finish().map_err(|error| self.failure(&error))?;
+        warn(&format!(
+            "recorded {}, {bytes} bytes before compression, {}",
+            counted(frames, "frame"),
+            counted(session.stats().gaps, "gap")
+        ));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! `level2 sim`: the simulated exchange alone, as a server or as a recording.
+//! `level2 sim`: the simulated exchange, as a server or as a recording.
 
 use std::io::{self, BufWriter, Write};
 use std::net::SocketAddr;
@@ -7,28 +7,31 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use level2::ProductId;
 use level2_sim::{
-    ExchangeConfig, FaultPlan, Mood, ProductSpec, Server, ServerConfig, SimFrame, Transmission,
-    VENUE_CONNECTIONS_PER_SECOND, VENUE_MESSAGES_PER_SECOND, record,
+    ExchangeConfig, FaultPlan, MAX_LEVELS, Mood, ProductSpec, Server, ServerConfig, SimFrame,
+    Transmission, VENUE_CONNECTIONS_PER_SECOND, VENUE_MESSAGES_PER_SECOND, record,
 };
 
-use crate::failure::{Failure, print};
+use crate::failure::Failure;
+use crate::format::text::counted;
+use crate::runtime::block_on;
+use crate::stdio::print;
 use crate::stop::{Listen, Stop};
 
-/// How many frames of truth the exchange keeps for each product: nobody asks it.
+/// How many true BBOs the exchange keeps for each product. None is read here.
 const TRUTH_FRAMES: usize = 1;
 
-/// The market of a product that the simulation has no figures of: around 100.00.
+/// The market of a product that the simulation does not know: around 100.00.
 const OTHER_PRICE_SCALE: u8 = 2;
 const OTHER_SIZE_SCALE: u8 = 8;
 const OTHER_MID_TICKS: i64 = 10_000;
 
-/// What the simulated exchange is told.
+/// The arguments of `level2 sim`.
 #[derive(Args, Debug)]
 pub(crate) struct SimArgs {
-    /// Address to listen on; port 0 takes any that is free
+    /// Address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// Products to trade, separated by commas
+    /// Products, separated by commas
     #[arg(
         long,
         value_name = "LIST",
@@ -36,47 +39,47 @@ pub(crate) struct SimArgs {
         default_value = "BTC-USD,ETH-USD,SOL-USD"
     )]
     products: Vec<ProductId>,
-    /// Levels a side that each book keeps near (default: as many as fit the product)
-    #[arg(long, value_name = "N")]
-    levels: Option<usize>,
-    /// What happens on the markets
+    /// Approximate number of levels a side, at most 22500 [default: as on the venue]
+    #[arg(long, value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=MAX_LEVELS as u64))]
+    levels: Option<u64>,
+    /// How the markets move
     #[arg(long, value_enum, default_value_t)]
     mood: MoodName,
-    /// Decides every market and every fault
+    /// Seed of the markets and the losses
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Refuse what comes too fast, as the venue does: more than 8 connections a second, or more
-    /// than 8 requests a second that have no token
+    /// Enforce the venue's limits: 8 connections a second, and 8 requests a second without a token
     #[arg(long)]
     limits: bool,
-    /// Start the exchange's clock on 2026-11-02 instead of now, so that a seed gives the same bytes
-    /// in every run, as it does with --frames
+    /// Start the exchange's clock on 2026-11-02 instead of now, as with --frames: a seed then gives
+    /// the same bytes in every run
     #[arg(long)]
     seed_date: bool,
-    /// How many frames of a million are lost
+    /// Frames that are lost, of a million
     #[arg(long, value_name = "N", default_value_t = 0,
         value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     drop_ppm: u32,
-    /// Print the first N frames of one connection, one a line, and listen to nobody
+    /// Print the first N frames of a connection, one a line, and do not listen
     #[arg(long, value_name = "N", conflicts_with = "listen")]
     frames: Option<u64>,
 }
 
-/// A mood by its name on the command line.
+/// How the markets move, by its name on the command line.
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum MoodName {
-    /// An ordinary hour, as recorded
+    /// As in an ordinary hour, measured on the venue
     #[default]
     Measured,
-    /// Few changes, and the price hardly moves
+    /// Few changes, and a price that hardly moves
     Calm,
-    /// Many changes, and sweeps
+    /// Many changes, and orders that take many levels
     Busy,
-    /// The price falls and jumps, and a side is empty at times
+    /// A price that falls and jumps, and a side that is empty at times
     Crash,
-    /// Seconds between changes of a few levels
+    /// Few levels, and seconds between changes
     Illiquid,
-    /// Each of the others for a while
+    /// Each of the others in turn
     Changing,
 }
 
@@ -93,7 +96,7 @@ impl From<MoodName> for Mood {
     }
 }
 
-/// Runs the exchange until it is told to stop, or prints a recording.
+/// Runs the exchange until the user ends it, or prints a recording.
 pub(crate) fn run(args: &SimArgs, listen: Listen<'_>) -> Result<(), Failure> {
     let mut exchange = ExchangeConfig {
         seed: args.seed,
@@ -110,7 +113,7 @@ pub(crate) fn run(args: &SimArgs, listen: Listen<'_>) -> Result<(), Failure> {
     let faults = FaultPlan::drops(args.drop_ppm).seed(args.seed);
     match args.frames {
         Some(frames) => print_frames(exchange, faults, frames),
-        None => crate::run_async(serve(args, exchange, faults, listen)),
+        None => block_on(serve(args, exchange, faults, listen)),
     }
 }
 
@@ -127,7 +130,7 @@ async fn serve(
     let server = server
         .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", args.listen)))?;
     print(&format!(
-        "simulated exchange at {} ({}; seed {}); Ctrl-C ends it\n",
+        "simulated exchange at {} ({}; seed {}); press Ctrl-C to end it\n",
         server.url(),
         names.join(", "),
         args.seed
@@ -137,8 +140,10 @@ async fn serve(
     let faults = server.fault_counts();
     server.shutdown().await;
     print(&format!(
-        "served {accepted} connections and dropped {} of {} frames\n",
-        faults.drops, faults.frames
+        "served {} and dropped {} of {}\n",
+        counted(accepted, "connection"),
+        faults.drops,
+        counted(faults.frames, "frame")
     ))
 }
 
@@ -149,7 +154,7 @@ fn print_frames(
 ) -> Result<(), Failure> {
     let mut output = BufWriter::new(io::stdout().lock());
     let mut deliveries = Vec::new();
-    // Heartbeats never end, so the recording is bounded by the number of frames asked for alone.
+    // Heartbeats go on without end: only the number of frames bounds the recording.
     let frames = usize::try_from(frames).unwrap_or(usize::MAX);
     for text in record(exchange, Duration::MAX).take(frames) {
         faults.apply(SimFrame { sequence: None, text }, &mut deliveries);
@@ -167,15 +172,15 @@ fn specs(args: &SimArgs) -> Result<Vec<ProductSpec>, Failure> {
     let specs = args.products.iter().map(|product| {
         let spec = spec(product)?.mood(args.mood.into());
         Ok(match args.levels {
-            Some(levels) => spec.levels(levels),
+            Some(levels) => spec.levels(usize::try_from(levels).unwrap_or(MAX_LEVELS)),
             None => spec,
         })
     });
     specs.collect()
 }
 
-/// Returns the market of a product: its own where the simulation knows it, else one around a
-/// price of a hundred.
+/// Returns the market of a product: one like the venue's if the simulation knows it, else one
+/// around 100.00.
 fn spec(product: &ProductId) -> Result<ProductSpec, Failure> {
     let known = [
         ProductSpec::btc_usd(),
@@ -188,11 +193,11 @@ fn spec(product: &ProductId) -> Result<ProductSpec, Failure> {
     if let Some(spec) = known.into_iter().find(|spec| spec.product_id() == name) {
         return Ok(spec);
     }
-    // `ProductSpec::new` takes fewer names than the wire does, and panics at the rest.
+    // `ProductSpec::new` panics at some names that the venue's protocol allows.
     if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
         Ok(ProductSpec::new(name, OTHER_PRICE_SCALE, OTHER_SIZE_SCALE, OTHER_MID_TICKS))
     } else {
-        Err(Failure::new(format!(
+        Err(Failure::usage(format!(
             "cannot simulate {name}: expected ASCII letters, digits and dashes"
         )))
     }

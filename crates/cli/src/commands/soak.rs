@@ -1,49 +1,44 @@
-//! `level2 soak`: hours of the whole path under faults, with all that it promises checked.
-//!
-//! One process holds a simulated exchange on a loopback socket and three groups of books: one
-//! heals by new connections, one by subscribing again, one has standbys. Phases of faults, drawn
-//! from the seed, follow each other. Every best bid and ask that is published, and a share of
-//! those that reading threads are shown, is looked up in the exchange's truth at its number. Every
-//! so often the faults pause and the markets stand still: within `MAX_HEAL` all books have
-//! to be live, and equal to the exchange's level by level.
+//! `level2 soak`: keeps books under faults for hours, and checks all that they promise.
 
 use std::time::Duration;
 
 use clap::Args;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::failure::{Failure, print};
-use crate::soak::run::{Run, Standing};
+use crate::failure::Failure;
+use crate::runtime::block_on;
+use crate::soak::run::{Progress, Run};
+use crate::stdio::print;
 use crate::stop::{Listen, Stop};
 
-/// How often what was published is looked up.
+/// The time between two steps of the run.
 const TICK: Duration = Duration::from_millis(10);
 
-/// How often a line is printed.
+/// The time between two lines of figures.
 const LINE_PERIOD: Duration = Duration::from_secs(60);
 
-/// The longest that can be asked for: a year.
+/// The longest run: a year.
 const MAX_HOURS: f64 = 365.0 * 24.0;
 
 const SECONDS_PER_HOUR: f64 = 3_600.0;
 
-/// What the soak is told.
+/// The arguments of `level2 soak`.
 #[derive(Args, Debug)]
 pub(crate) struct SoakArgs {
-    /// How many hours faults strike, such as 12 or 0.5; all books then heal once more
+    /// Hours of faults, such as 12 or 0.5; all books must heal after them
     #[arg(long, value_name = "H", default_value = "1", value_parser = parse_hours)]
     hours: Duration,
-    /// Decides every market and the faults of every phase
+    /// Seed of the markets and the faults
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Print one JSON object a line
+    /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
 }
 
-/// Runs until the time is over, the user ends it, or something is not as promised.
+/// Runs until the time is over, the user ends it, or a check fails.
 pub(crate) fn run(args: &SoakArgs, listen: Listen<'_>) -> Result<(), Failure> {
-    crate::run_async(soak(args, listen))
+    block_on(soak(args, listen))
 }
 
 async fn soak(args: &SoakArgs, listen: Listen<'_>) -> Result<(), Failure> {
@@ -52,25 +47,25 @@ async fn soak(args: &SoakArgs, listen: Listen<'_>) -> Result<(), Failure> {
     if !args.json {
         print(&format!("{}\n", title(args)))?;
     }
-    let outcome = watch(&mut run, &mut stop, args.json).await?;
+    let outcome = drive(&mut run, &mut stop, args.json).await?;
     let report = run.report();
     print(&if args.json { report.json("soak") } else { report.table() })?;
-    let broken =
-        |what: String| Failure::new(format!("not as promised: {what} (seed {})", args.seed));
-    outcome.map_err(broken)?;
-    run.close().await.map_err(broken)
+    let failure =
+        |violation: String| Failure::new(format!("check failed: {violation} (seed {})", args.seed));
+    outcome.map_err(failure)?;
+    run.close().await.map_err(failure)
 }
 
 fn title(args: &SoakArgs) -> String {
     format!(
-        "level2 soak: {:.0?} of faults between books and a simulated exchange, seed {}; Ctrl-C \
-         ends it early",
+        "level2 soak: {:.0?} of faults between books and a simulated exchange, seed {}; press \
+         Ctrl-C to end it early",
         args.hours, args.seed
     )
 }
 
-/// Goes on until the end; what is not as promised is the inner error.
-async fn watch(
+/// Steps until the end. The inner error is the check that failed.
+async fn drive(
     run: &mut Run,
     stop: &mut Stop,
     is_json: bool,
@@ -84,9 +79,9 @@ async fn watch(
             () = stop.requested() => return Ok(Ok(())),
         }
         match run.step() {
-            Ok(Standing::Running) => {}
-            Ok(Standing::Over) => return Ok(run.judge_usage()),
-            Err(breach) => return Ok(Err(breach)),
+            Ok(Progress::Running) => {}
+            Ok(Progress::Over) => return Ok(run.check_growth()),
+            Err(violation) => return Ok(Err(violation)),
         }
         if Instant::now() >= next_line {
             next_line += LINE_PERIOD;
@@ -98,7 +93,8 @@ async fn watch(
 
 fn parse_hours(text: &str) -> Result<Duration, String> {
     let hours: Option<f64> = text.parse().ok().filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS);
-    let hours = hours.ok_or("expected hours, more than none and at most a year, such as 0.5")?;
+    let hours =
+        hours.ok_or("expected hours above zero and of a year (8760) at most, such as 0.5")?;
     Ok(Duration::from_secs_f64(hours * SECONDS_PER_HOUR))
 }
 
@@ -107,11 +103,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hours_may_be_parts_of_hours() {
+    fn hours_may_be_fractions() {
         assert_eq!(parse_hours("0.5"), Ok(Duration::from_secs(1_800)));
         assert_eq!(parse_hours("24"), Ok(Duration::from_secs(86_400)));
         for text in ["", "0", "-1", "nan", "inf", "8761", "1h"] {
-            assert!(parse_hours(text).is_err(), "{text:?} was taken");
+            assert!(parse_hours(text).is_err(), "{text:?} was accepted");
         }
     }
 }

@@ -1,41 +1,44 @@
-//! `level2 watch`: the books of a live venue.
+//! `level2 watch`: live books of the venue.
 
 use clap::Args;
 
 use crate::failure::Failure;
-use crate::format::text::printable;
 use crate::options::venue::VenueArgs;
+use crate::runtime::block_on;
 use crate::stop::Listen;
+use crate::view::View;
+use crate::view::choice::watch_view;
 use crate::view::json::JsonView;
-use crate::view::show::{View, show, view_for_people};
+use crate::view::show::show;
 
-/// The most levels a side that can be shown.
+/// The most levels a side that are shown.
 const MAX_DEPTH: u64 = 1_000;
 
-/// What is to be watched.
+/// The arguments of `level2 watch`.
 #[derive(Args, Debug)]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     venue: VenueArgs,
-    /// Levels to show on each side; with --json it changes nothing
+    /// Levels to show on each side; --json always prints the BBO alone
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=MAX_DEPTH))]
     depth: u64,
-    /// Print one JSON object a line
+    /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
 }
 
 /// Watches until the duration is over, the user ends it, or the venue cannot be reached.
 pub(crate) fn run(args: &WatchArgs, listen: Listen<'_>) -> Result<(), Failure> {
-    let config = args.venue.feed_config()?;
-    crate::run_async(async {
+    let feed = args.venue.feed()?;
+    let url = args.venue.printable_url();
+    let depth = usize::try_from(args.depth).expect("MAX_DEPTH fits every usize");
+    block_on(async {
         let mut view: Box<dyn View> = if args.json {
             Box::new(JsonView::default())
         } else {
-            let title = format!("level2 watch: live order books of {}", printable(&args.venue.url));
-            view_for_people(&title, usize::try_from(args.depth).unwrap_or(usize::MAX))?
+            watch_view(&format!("level2 watch: live order books of {url}"), depth)?
         };
-        show(config, args.venue.duration, view.as_mut(), listen).await
+        show(feed, &url, args.venue.duration, view.as_mut(), listen).await
     })
 }

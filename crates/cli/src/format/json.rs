@@ -1,21 +1,21 @@
 //! The lines of `--json`: one object a line, keys in a fixed order, decimals as exact strings.
 //!
-//! Names of products, words and digits are all that these lines hold, and none of them needs
-//! escaping ([`ProductId`] sees to that of the names). So they are written out as they look.
+//! The lines hold product names, fixed words and digits. None of them needs escaping: a
+//! [`ProductId`] cannot hold a character that does.
 
 use level2::ProductId;
 use level2::bbo::Bbo;
 use level2::book::Level;
 use level2::session::{Stats, Status};
 
-use crate::format::summary::{BookSummary, Summary, counters};
+use super::summary::{BookSummary, Summary, counters};
 
-/// Returns the line for a change of status.
+/// Returns the line for a change of a product's status.
 pub(crate) fn status_line(product: &ProductId, status: Status) -> String {
     format!("{{\"type\":\"status\",\"product_id\":\"{product}\",{}}}\n", status_keys(status))
 }
 
-/// Returns the line for a change of the best bid or ask.
+/// Returns the line for a change of a product's BBO.
 pub(crate) fn bbo_line(product: &ProductId, bbo: &Bbo) -> String {
     let (bid, ask) = (level(bbo.bid), level(bbo.ask));
     format!(
@@ -25,7 +25,7 @@ pub(crate) fn bbo_line(product: &ProductId, bbo: &Bbo) -> String {
     )
 }
 
-/// Returns the line that sums up a product.
+/// Returns the line for the state of a product at the end.
 pub(crate) fn summary_line(summary: &Summary<'_>) -> String {
     let Summary { product, status, book } = summary;
     let book = book.as_ref().map_or_else(
@@ -40,7 +40,7 @@ pub(crate) fn summary_line(summary: &Summary<'_>) -> String {
     format!("{{\"type\":\"summary\",\"product_id\":\"{product}\",{status},{book}}}\n")
 }
 
-/// Returns the line of the counters.
+/// Returns the line for the counters.
 pub(crate) fn stats_line(stats: &Stats) -> String {
     let keys = counters(stats).map(|(name, count)| format!("\"{name}\":{count}"));
     format!("{{\"type\":\"stats\",{}}}\n", keys.join(","))

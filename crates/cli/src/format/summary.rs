@@ -1,4 +1,4 @@
-//! What is said of each product at the end, and of the connection.
+//! The state of each product and the counters, as they are reported at the end of a command.
 
 use std::fmt::Write;
 
@@ -7,21 +7,23 @@ use level2::ProductId;
 use level2::book::{Book, Level, Side};
 use level2::session::{Product, Session, Stats, Status};
 
-/// A product as it stands.
+/// The state of a product.
 #[derive(Debug)]
 pub(crate) struct Summary<'a> {
     pub(crate) product: &'a ProductId,
     pub(crate) status: Status,
-    /// What its book holds; `None` unless it is live.
+    /// Its book; `None` unless it is live.
     pub(crate) book: Option<BookSummary>,
 }
 
-/// What a live book holds.
+/// A live book.
 #[derive(Debug)]
 pub(crate) struct BookSummary {
-    /// The number of the frame that last touched it.
+    /// The number of the frame that updated the book last.
     pub(crate) sequence: u64,
+    /// The number of bids.
     pub(crate) bids: usize,
+    /// The number of asks.
     pub(crate) asks: usize,
     pub(crate) best_bid: Option<Level>,
     pub(crate) best_ask: Option<Level>,
@@ -29,7 +31,7 @@ pub(crate) struct BookSummary {
     pub(crate) checksum: u32,
 }
 
-/// Sums up every product of a session, in the order in which they came.
+/// Returns the state of every product of a session, in the order in which they were added.
 pub(crate) fn summaries(session: &Session) -> impl Iterator<Item = Summary<'_>> {
     session.products().map(|product| Summary {
         product: product.name(),
@@ -38,7 +40,7 @@ pub(crate) fn summaries(session: &Session) -> impl Iterator<Item = Summary<'_>> 
     })
 }
 
-/// Returns the counters that are shown, under their names in JSON.
+/// Returns the counters that are reported, with their names in JSON.
 pub(crate) const fn counters(stats: &Stats) -> [(&'static str, u64); 8] {
     [
         ("frames", stats.frames),
@@ -52,16 +54,16 @@ pub(crate) const fn counters(stats: &Stats) -> [(&'static str, u64); 8] {
     ]
 }
 
-/// Returns the counters as one line of text.
-pub(crate) fn counters_line(stats: &Stats) -> String {
-    let words = counters(stats).map(|(name, count)| format!("{} {count}", name.replace('_', " ")));
-    words.join("  ")
+/// Returns the counters as fields of a line of text.
+pub(crate) fn counter_fields(stats: &Stats) -> [String; 8] {
+    counters(stats).map(|(name, count)| format!("{} {count}", name.replace('_', " ")))
 }
 
 /// Returns the CRC-32 (IEEE) of every bid from best to worst and then every ask from best to
 /// worst, each as `price:size` and a line feed, without trailing zeros.
 ///
-/// Two books have the same levels if, and as good as only if, they have the same checksum.
+/// Books with the same levels have the same checksum. Other books differ in it, but for a chance of
+/// one in four billion.
 fn checksum(book: &Book) -> u32 {
     let mut hasher = Hasher::new();
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! Where a command gets its key from. A key is never an argument: others can see those.
+//! The options that name an API key. A key itself is never an argument: other users can see those.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,25 @@ use level2::auth::Credentials;
 use crate::failure::Failure;
 use crate::format::text::printable;
 
-/// The key that a command signs with, if it is given one.
+/// Where the API key of a command is.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub(crate) struct KeyArgs {
-    /// Sign with the key in this file, as the venue hands it out
-    // A secret in this place begins with dashes, and must not be quoted as an unknown option.
+    /// Sign requests with the API key in this file, as downloaded from the venue
+    // Users paste a secret here by mistake. It begins with dashes, and must not be quoted as an
+    // unknown option.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     key_file: Option<PathBuf>,
-    /// Take the key file although others than its owner can read it
+    /// Accept a key file that other users can read
     #[arg(long, requires = "key_file")]
     key_file_readable_by_others: bool,
-    /// Sign with the key in COINBASE_API_KEY and COINBASE_API_SECRET
+    /// Sign requests with the API key in COINBASE_API_KEY and COINBASE_API_SECRET
     #[arg(long, conflicts_with = "key_file")]
     env: bool,
 }
 
 impl KeyArgs {
-    /// Reads the key. Returns `None` where none was named.
+    /// Reads the key, or returns `None` if no option names one.
     pub(crate) fn credentials(&self) -> Result<Option<Credentials>, Failure> {
         let read = match &self.key_file {
             Some(path) if self.key_file_readable_by_others => {

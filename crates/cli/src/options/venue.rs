@@ -1,40 +1,47 @@
-//! Which live venue a command connects to, for what, with which key, and for how long.
+//! The options of the commands that connect to a venue.
 
 use std::time::Duration;
 
 use clap::Args;
 use level2::ProductId;
-use level2::feed::{COINBASE_URL, FeedConfig};
+use level2::feed::{COINBASE_URL, Feed, FeedConfig};
 
+use super::duration;
+use super::key::KeyArgs;
 use crate::failure::Failure;
-use crate::options::key::KeyArgs;
+use crate::format::text::printable;
 
-/// What every command is told that connects to a venue.
+/// The products, the venue, the API key, and how long to run.
 #[derive(Args, Debug)]
 pub(crate) struct VenueArgs {
     /// Products, such as BTC-USD
     #[arg(required = true, value_name = "PRODUCT")]
     products: Vec<ProductId>,
-    /// Where to connect
+    /// WebSocket address of the venue
     #[arg(long, default_value = COINBASE_URL)]
     pub(crate) url: String,
-    /// Take ws:// at other hosts than this one: anyone on the way can change prices
+    /// Accept an unencrypted ws:// address of another host: anyone on the way can change prices
     #[arg(long)]
     allow_plaintext: bool,
     #[command(flatten)]
     key: KeyArgs,
-    /// End after this long, such as 10s or 2m
-    #[arg(long, value_parser = crate::options::duration::parse)]
+    /// End after this time, such as 10s or 2m [default: run until Ctrl-C]
+    #[arg(long, value_parser = duration::parse)]
     pub(crate) duration: Option<Duration>,
 }
 
 impl VenueArgs {
-    /// Returns the settings of the feed, and reads the key.
-    pub(crate) fn feed_config(&self) -> Result<FeedConfig, Failure> {
+    /// Reads the key and returns a feed that is not connected yet.
+    pub(crate) fn feed(&self) -> Result<Feed, Failure> {
         let mut config = FeedConfig::new(self.products.iter().cloned());
         config.url.clone_from(&self.url);
         config.allow_plaintext = self.allow_plaintext;
         config.credentials = self.key.credentials()?;
-        Ok(config)
+        Feed::new(config).map_err(|error| Failure::usage(printable(&error.to_string())))
+    }
+
+    /// Returns the address, fit for a terminal.
+    pub(crate) fn printable_url(&self) -> String {
+        printable(&self.url)
     }
 }

@@ -1,4 +1,4 @@
-//! Recordings as they are written: a file or the standard output, packed or not.
+//! Writes recordings line by line: to a file or the standard output, plain or compressed.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -7,13 +7,15 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// How much is gathered before it is written.
+/// How many bytes are collected before they are written.
 const BUFFER_BYTES: usize = 128 * 1024;
 
-/// A recording that is being written.
-pub(crate) struct Output {
+/// Writes frames to a recording, one a line.
+pub(crate) struct LineWriter {
     sink: Sink,
+    /// The number of frames written.
     pub(crate) frames: u64,
+    /// The number of bytes written, before compression.
     pub(crate) bytes: u64,
 }
 
@@ -24,9 +26,9 @@ enum Sink {
     Zstd(zstd::Encoder<'static, BufWriter<File>>),
 }
 
-impl Output {
-    /// Makes a new file, packed as its name says (`.gz`, `.zst`), or takes the standard output for
-    /// `-`. A file that is there already is left as it is, and an error.
+impl LineWriter {
+    /// Creates a file, compressed as its name says (`.gz`, `.zst`), or uses the standard output for
+    /// `-`. A file that exists is not changed: it is an error.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
         let sink = if path.as_os_str() == "-" {
             Sink::Stdout(BufWriter::with_capacity(BUFFER_BYTES, io::stdout()))
@@ -48,7 +50,7 @@ impl Output {
         self.frames += 1;
         self.bytes += text.len() as u64 + 1;
         let sink = self.sink.as_write();
-        // Between the parts of JSON a line feed means nothing; within a string it is not allowed.
+        // JSON allows a line feed between its tokens only, where a blank means the same.
         for (index, part) in text.split(|byte| *byte == b'\n').enumerate() {
             if index > 0 {
                 sink.write_all(b" ")?;
@@ -58,7 +60,7 @@ impl Output {
         sink.write_all(b"\n")
     }
 
-    /// Writes all that was gathered, and the end of a packed file.
+    /// Writes what is still buffered, and the end of a compressed file.
     pub(crate) fn finish(self) -> io::Result<()> {
         match self.sink {
             Sink::Gzip(encoder) => encoder.finish()?.flush(),

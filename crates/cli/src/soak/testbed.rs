@@ -1,4 +1,4 @@
-//! What a soak runs: one exchange on a socket, and three groups of books that heal differently.
+//! What a soak runs: an exchange on a socket, and three groups of books that heal differently.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use level2_sim::{ExchangeConfig, FaultPlan, ProductSpec, Server, ServerConfig};
 use super::readers::Reader;
 use crate::failure::Failure;
 
-/// The products: deep and busy ones, one of tiny prices, a future, and one that rarely moves.
-pub(crate) const PRODUCTS: [&str; 6] =
+/// The products: deep and busy ones, one with tiny prices, a future, and one that rarely changes.
+pub(super) const PRODUCTS: [&str; 6] =
     ["BIP-20DEC30-CDE", "BTC-USD", "CALM-USD", "ETH-USD", "PEPE-USD", "SOL-USD"];
 
-/// How many products share a connection, so that each group has two connections, and the one with
-/// standbys four.
+/// How many products share a connection: each group has two connections, and the one with standbys
+/// four.
 const PRODUCTS_PER_CONNECTION: usize = 3;
 
-/// How many frames of truth are kept of each product of a connection: half a minute. What is shown
-/// is looked up within milliseconds.
+/// How many true BBOs the exchange keeps for each product of a connection: those of half a minute.
+/// A BBO is checked within milliseconds.
 const TRUTH_FRAMES: usize = 600;
 
-/// How many events may wait between two looks: all frames of half a minute.
+/// The capacity of a queue of events: all frames of half a minute.
 const MAX_EVENTS: usize = 16_384;
 
-/// After how long without a frame a connection counts as lost. Heartbeats come each second.
-pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
+/// After this time without a frame a connection counts as lost. Heartbeats come every second.
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 
-// Shorter than the defaults, for faults come in quick succession here.
+// Shorter than the defaults, because faults follow each other quickly here.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
 const RESUBSCRIBE_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
@@ -38,29 +38,29 @@ const HEALTHY_AFTER: Duration = Duration::from_secs(1);
 
 /// Books that heal in one way.
 #[derive(Debug)]
-pub(crate) struct Group {
-    pub(crate) name: &'static str,
-    pub(crate) books: Books,
-    pub(crate) events: EventStream,
-    pub(crate) has_standby: bool,
+pub(super) struct Group {
+    pub(super) name: &'static str,
+    pub(super) books: Books,
+    pub(super) events: EventStream,
+    pub(super) has_standby: bool,
 }
 
 /// Everything that runs.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) server: Server,
-    pub(crate) groups: Vec<Group>,
+pub(super) struct Testbed {
+    pub(super) server: Server,
+    pub(super) groups: Vec<Group>,
 }
 
-impl Stage {
-    /// Starts everything, with markets that stand still and nothing that fails.
-    pub(crate) async fn set(seed: u64) -> Result<Self, Failure> {
+impl Testbed {
+    /// Starts everything, without faults and with markets that stand still.
+    pub(super) async fn start(seed: u64) -> Result<Self, Failure> {
         let config = ServerConfig {
             exchange: ExchangeConfig {
                 seed,
                 products: specs(),
                 max_truth_frames: TRUTH_FRAMES,
-                // Whole books are compared at rests, when they are the present ones.
+                // Whole books are compared only while the markets stand still.
                 max_truth_changes: 0,
                 ..ExchangeConfig::default()
             },
@@ -86,7 +86,8 @@ impl Stage {
         Ok(Self { server, groups })
     }
 
-    pub(crate) fn readers(&self) -> Vec<Reader> {
+    /// Returns a reader of every BBO.
+    pub(super) fn readers(&self) -> Vec<Reader> {
         let groups = self.groups.iter().enumerate();
         let readers = groups.flat_map(|(group, Group { books, .. })| {
             PRODUCTS.into_iter().filter_map(move |product| {
@@ -96,18 +97,18 @@ impl Stage {
         readers.collect()
     }
 
-    /// Lets frames suffer these faults from now on.
-    pub(crate) fn set_faults(&self, plan: FaultPlan) {
+    /// Applies these faults to frames from now on.
+    pub(super) fn set_faults(&self, plan: FaultPlan) {
         self.server.set_faults(plan);
     }
 
-    /// Stops the markets, or lets them move again.
-    pub(crate) fn hold_markets(&self, are_held: bool) {
+    /// Holds the markets, or lets them move again.
+    pub(super) fn hold_markets(&self, are_held: bool) {
         self.server.with_exchange(|exchange| exchange.hold_markets(are_held));
     }
 
-    /// Returns the counters of all groups together.
-    pub(crate) fn stats(&self) -> BooksStats {
+    /// Returns the sum of the counters of all groups.
+    pub(super) fn stats(&self) -> BooksStats {
         let mut sum = BooksStats::default();
         for group in &self.groups {
             let stats = group.books.stats();

@@ -1,4 +1,4 @@
-//! The view for programs: each change of a status and of a best bid or ask as a line of JSON.
+//! The view for programs: a line of JSON for each change of a status or a BBO.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -8,27 +8,28 @@ use level2::ProductId;
 use level2::book::Level;
 use level2::session::{Session, SessionEvent, Status};
 
-use crate::failure::{Failure, print, warn};
+use super::View;
+use crate::failure::Failure;
+use crate::format::event::event_text;
 use crate::format::json;
 use crate::format::summary::summaries;
-use crate::format::text::{event_text, is_complaint};
-use crate::view::show::View;
+use crate::stdio::{print, warn};
 
-/// How often there is something to do without an event: never, so seldom suffices.
+/// The view prints at events only, so a tick has nothing to do.
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// Prints lines of JSON; complaints go to the standard error.
+/// Prints lines of JSON. Problems go to the standard error.
 #[derive(Debug, Default)]
 pub(crate) struct JsonView {
-    /// What was last said of each product that something was said of.
+    /// The last lines of each product.
     shown: BTreeMap<ProductId, Shown>,
 }
 
 #[derive(Debug)]
 struct Shown {
     status: Status,
-    /// The best bid and ask; `None` if none was said since the book became live.
-    best: Option<(Option<Level>, Option<Level>)>,
+    /// The BBO; `None` if none was printed since the book became live.
+    bbo: Option<(Option<Level>, Option<Level>)>,
 }
 
 impl JsonView {
@@ -36,7 +37,7 @@ impl JsonView {
         if self.shown.get(product).is_some_and(|shown| shown.status == status) {
             return Ok(());
         }
-        self.shown.insert(product.clone(), Shown { status, best: None });
+        self.shown.insert(product.clone(), Shown { status, bbo: None });
         print(&json::status_line(product, status))
     }
 
@@ -44,14 +45,14 @@ impl JsonView {
         let shown = self.shown.get_mut(product).filter(|shown| shown.status == Status::Live);
         let bbo = session.bbo(product.as_str()).and_then(|reader| reader.load());
         let (Some(shown), Some(bbo)) = (shown, bbo) else { return Ok(()) };
-        if shown.best == Some((bbo.bid, bbo.ask)) {
+        if shown.bbo == Some((bbo.bid, bbo.ask)) {
             return Ok(());
         }
-        shown.best = Some((bbo.bid, bbo.ask));
+        shown.bbo = Some((bbo.bid, bbo.ask));
         print(&json::bbo_line(product, &bbo))
     }
 
-    /// Says how everything stands where events were missed.
+    /// Prints the present state after events were missed.
     fn catch_up(&mut self, session: &Session) -> Result<(), Failure> {
         for product in session.products() {
             self.show_status(product.name(), product.status())?;
@@ -67,7 +68,7 @@ impl View for JsonView {
     }
 
     fn event(&mut self, session: &Session, event: &SessionEvent) -> Result<(), Failure> {
-        if let Some(text) = event_text(event).filter(|_| is_complaint(event)) {
+        if let Some(text) = event_text(event).filter(|_| is_problem(event)) {
             warn(&text);
         }
         match event {
@@ -77,9 +78,9 @@ impl View for JsonView {
             SessionEvent::Missed { .. } => self.catch_up(session),
             SessionEvent::Requested { product } => self.show_status(product, Status::Syncing),
             SessionEvent::Synced { product, .. } => {
-                // A snapshot in the midst of a live book begins anew too.
+                // A snapshot can also replace a live book.
                 if let Some(shown) = self.shown.get_mut(product) {
-                    shown.best = None;
+                    shown.bbo = None;
                 }
                 self.show_status(product, Status::Live)?;
                 self.show_bbo(session, product)
@@ -99,4 +100,18 @@ impl View for JsonView {
         }
         print(&json::stats_line(session.stats()))
     }
+}
+
+/// Returns whether an event is a problem that the lines of JSON do not show.
+const fn is_problem(event: &SessionEvent) -> bool {
+    matches!(
+        event,
+        SessionEvent::AuthenticationFailed(_)
+            | SessionEvent::LeftOut { .. }
+            | SessionEvent::LevelRejected { .. }
+            | SessionEvent::Missed { .. }
+            | SessionEvent::Refused { .. }
+            | SessionEvent::Undecodable { .. }
+            | SessionEvent::Unlisted { .. }
+    )
 }

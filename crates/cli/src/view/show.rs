@@ -1,65 +1,25 @@
-//! Drives a feed and shows what it does, until somebody or something ends it.
+//! Drives a feed and shows it until it ends.
 
 use std::fmt;
-use std::io::IsTerminal;
-use std::ops::ControlFlow;
+use std::future::pending;
 use std::time::Duration;
 
-use level2::feed::{Feed, FeedConfig};
-use level2::session::{Disconnect, Session, SessionEvent};
+use level2::feed::Feed;
+use level2::session::{Disconnect, SessionEvent};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use super::View;
 use crate::failure::Failure;
-use crate::format::text::printable;
+use crate::format::text::{counted, printable};
 use crate::stop::{Listen, Stop};
-use crate::view::lines::LinesView;
-use crate::view::screen::ScreenView;
 
-/// How many dials may fail before there ever was a connection: more likely than an outage is an
-/// address that is wrong, and a person waits. Once connected, the feed heals for as long as it
-/// takes.
+/// How many dials may fail before the first connection. A wrong address is more likely then than
+/// an outage, and a person waits. Once connected, the feed reconnects for as long as it takes.
 const MAX_FIRST_DIALS: u32 = 5;
 
-/// Shows a session to somebody.
-pub(crate) trait View {
-    /// Returns how often [`tick`](Self::tick) is to be called.
-    fn period(&self) -> Duration;
-
-    /// Shows that something happened.
-    fn event(&mut self, session: &Session, event: &SessionEvent) -> Result<(), Failure>;
-
-    /// Shows how things stand, and says whether the user wants to go on.
-    fn tick(&mut self, session: &Session) -> Result<ControlFlow<()>, Failure>;
-
-    /// Shows how things stood at the end.
-    fn finish(&mut self, session: &Session) -> Result<(), Failure>;
-}
-
-/// Returns the view for people: refreshed in place on a terminal, and plain lines otherwise.
-pub(crate) fn view_for_people(title: &str, depth: usize) -> Result<Box<dyn View>, Failure> {
-    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    if std::io::stdout().is_terminal() && !is_dumb {
-        Ok(Box::new(ScreenView::open(title, depth)?))
-    } else {
-        Ok(Box::new(LinesView::open(title, depth)?))
-    }
-}
-
 /// Connects a feed and shows it until the duration is over, the user ends it, or the feed gives
-/// up. The view is finished in each of these cases.
+/// up. In each case the view shows the final state. `url` is for messages.
 pub(crate) async fn show(
-    config: FeedConfig,
-    duration: Option<Duration>,
-    view: &mut dyn View,
-    listen: Listen<'_>,
-) -> Result<(), Failure> {
-    let url = printable(&config.url);
-    let feed = Feed::new(config).map_err(|error| Failure::new(printable(&error.to_string())))?;
-    show_feed(feed, &url, duration, view, listen).await
-}
-
-/// Does the same with a feed that was made already; `url` is for messages.
-pub(crate) async fn show_feed(
     mut feed: Feed,
     url: &str,
     duration: Option<Duration>,
@@ -73,9 +33,9 @@ pub(crate) async fn show_feed(
     view.finish(feed.session())?;
     feed.close().await;
     match end {
-        End::Failed(message) => Err(Failure::new(format!("{url}: {message}{dials}"))),
+        End::Failed(message) => Err(Failure::new(format!("{url}: {message}"))),
         End::DurationOver if !dials.has_connected => {
-            Err(Failure::new(format!("{url}: no connection came about in time{dials}")))
+            Err(Failure::new(format!("{url}: no connection before the end of --duration{dials}")))
         }
         End::DurationOver | End::Stopped => Ok(()),
     }
@@ -88,21 +48,12 @@ enum End {
     Stopped,
 }
 
-/// What became of the dials so far.
+/// The dials so far.
 #[derive(Default)]
 struct Dials {
     has_connected: bool,
     failed: u32,
-    last_loss: Option<Disconnect>,
-}
-
-impl fmt::Display for Dials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.last_loss {
-            Some(reason) => write!(f, ": {}", printable(&reason.to_string())),
-            None => Ok(()),
-        }
-    }
+    last_error: Option<Disconnect>,
 }
 
 impl Dials {
@@ -111,14 +62,24 @@ impl Dials {
             SessionEvent::Connected => self.has_connected = true,
             SessionEvent::Disconnected { reason } => {
                 self.failed += 1;
-                self.last_loss = Some(reason.clone());
+                self.last_error = Some(reason.clone());
             }
             _ => {}
         }
     }
 
-    fn are_hopeless(&self) -> bool {
+    const fn are_hopeless(&self) -> bool {
         !self.has_connected && self.failed >= MAX_FIRST_DIALS
+    }
+}
+
+impl fmt::Display for Dials {
+    /// Writes the last error after a colon, if there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.last_error {
+            Some(error) => write!(f, ": {}", printable(&error.to_string())),
+            None => Ok(()),
+        }
     }
 }
 
@@ -138,10 +99,15 @@ async fn drive(
                     dials.note(&event);
                     view.event(feed.session(), &event)?;
                     if dials.are_hopeless() {
-                        return Ok(End::Failed(format!("gave up after {} dials", dials.failed)));
+                        let count = counted(dials.failed.into(), "dial");
+                        return Ok(End::Failed(format!(
+                            "gave up after {count}{dials}; check the address and the network"
+                        )));
                     }
                 }
-                Err(error) => return Ok(End::Failed(printable(&error.to_string()))),
+                Err(error) => {
+                    return Ok(End::Failed(format!("{}{dials}", printable(&error.to_string()))));
+                }
             },
             _ = ticks.tick() => {
                 if view.tick(feed.session())?.is_break() {
@@ -149,15 +115,15 @@ async fn drive(
                 }
             }
             () = stop.requested() => return Ok(End::Stopped),
-            () = at(deadline) => return Ok(End::DurationOver),
+            () = reached(deadline) => return Ok(End::DurationOver),
         }
     }
 }
 
-/// Waits until a moment, or for ever where there is none.
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
+/// Waits until the deadline, or forever if there is none.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
     }
 }

@@ -1,26 +1,13 @@
-//! The command `level2` with a key: one token printed, and never a byte of the secret.
-
-#[path = "../../../tests/support/keys.rs"]
-mod keys;
+//! `level2` with an API key: it prints a token, and never a byte of the secret.
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::json;
 
-use self::keys::*;
-
-fn level2(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_level2"));
-    command.args(arguments).stdin(Stdio::null());
-    command.env_remove("COINBASE_API_KEY").env_remove("COINBASE_API_SECRET");
-    command
-}
-
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap()
-}
+use crate::keys::*;
+use crate::support::*;
 
 fn key_file(name: &str, secret: &str, mode: u32) -> String {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -35,9 +22,8 @@ fn key_file(name: &str, secret: &str, mode: u32) -> String {
 }
 
 fn assert_prints_a_token(output: &Output, key: &TestKey) {
-    assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "");
-    let token = text(&output.stdout).strip_suffix('\n').unwrap();
+    let token = printed(output).strip_suffix('\n').unwrap();
     assert!(key.verifies(token));
     assert_eq!(token_part(token, 0)["kid"], KEY_NAME);
 }

@@ -1,12 +1,13 @@
-//! Real recordings, replayed by the command: the books are known level by level.
+//! Recordings of the real venue, replayed by the command. Their books are known level by level.
 //!
-//! They belong to others and are no part of this package. Where they are not beside it, these
-//! tests say so and check nothing.
+//! The recordings are not part of this package. Where they do not exist, the tests print that and
+//! check nothing.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::support::*;
 
 /// Returns where a recording is, or `None` if it is not there.
 fn recording(name: &str) -> Option<PathBuf> {
@@ -19,14 +20,10 @@ fn recording(name: &str) -> Option<PathBuf> {
 }
 
 /// Replays a recording and returns its lines of JSON.
-fn replay(path: &PathBuf) -> Vec<Value> {
-    let level2 = env!("CARGO_BIN_EXE_level2");
-    let output = Command::new(level2).arg("replay").arg(path).arg("--json").output().unwrap();
-    let complaints = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{complaints}");
-    assert_eq!(complaints, "");
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn replay(path: &Path) -> Vec<Value> {
+    let output = level2(&["replay", "--json"]).arg(path).output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    printed(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 fn assert_sound(stats: &Value, frames: u64) {
@@ -115,17 +112,9 @@ fn frames_of_odd_shapes_can_be_read() {
     let Some(path) = recording("odd_and_control_frames.jsonl") else { return };
     let frames = std::fs::read_to_string(path).unwrap();
     for frame in frames.lines() {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_level2"))
-            .args(["replay", "-", "--json"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::io::Write::write_all(&mut child.stdin.take().unwrap(), frame.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success());
-        let lines = String::from_utf8(output.stdout).unwrap();
-        let stats: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        let output = run_on(&["replay", "-", "--json"], frame.as_bytes());
+        let stats = printed(&output).lines().last().unwrap();
+        let stats: Value = serde_json::from_str(stats).unwrap();
         assert_sound(&stats, 1);
     }
 }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::Command;
 
 use flate2::read::GzDecoder;
 
-/// Every command of the page that writes a fixture: its arguments, and the file.
+use crate::support::*;
+
+/// Returns every command of the page that writes a fixture: its arguments, and the file.
 fn commands() -> Vec<(Vec<String>, String)> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/README.md");
     let page = fs::read_to_string(page).unwrap();
@@ -33,9 +34,9 @@ fn read(file: &str) -> Vec<u8> {
 fn every_fixture_is_what_its_command_prints() {
     let commands = commands();
     for (arguments, file) in &commands {
-        let output = Command::new(env!("CARGO_BIN_EXE_level2")).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        // Comparing with `==` alone, since no one wants to read megabytes that differ.
+        let output = level2(&[]).args(arguments).output().unwrap();
+        printed(&output);
+        // Not `assert_eq`, which would print megabytes.
         assert!(output.stdout == read(file), "{file} is not what {arguments:?} prints");
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures");

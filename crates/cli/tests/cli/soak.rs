@@ -1,25 +1,23 @@
 //! `level2 soak`, run for seconds instead of hours.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::*;
+
 fn soak(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_level2"));
-    command.arg("soak").args(arguments).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = level2(&["soak"]);
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
 /// Seven seconds of faults, with a rest before and after.
 #[test]
-fn faults_of_seconds_are_healed_and_everything_shown_is_true() {
+fn faults_are_healed_and_every_bbo_is_true() {
     let output = soak(&["--hours", "0.002", "--seed", "3", "--json"]).output().unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert!(output.status.success(), "{stderr}\n{stdout}");
-    let lines: Vec<&str> = stdout.lines().collect();
+    let lines: Vec<&str> = printed(&output).lines().collect();
     let [line] = lines[..] else { panic!("expected one line, got {lines:?}") };
     let report: Value = serde_json::from_str(line).unwrap();
     let figure = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name} in {line}"));
@@ -39,12 +37,11 @@ fn faults_of_seconds_are_healed_and_everything_shown_is_true() {
 fn ctrl_c_ends_it_early_with_the_report() {
     let mut child = soak(&["--hours", "1"]).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    // It listens to signals before it does anything, and this test to the first sign of life.
+    // It listens for signals before it prints its first line.
     let mut first = String::new();
     stdout.read_line(&mut first).unwrap();
     assert!(first.contains("seed 1"), "{first}");
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    interrupt(&child);
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success());
@@ -52,11 +49,11 @@ fn ctrl_c_ends_it_early_with_the_report() {
 }
 
 #[test]
-fn hours_that_make_no_sense_are_refused() {
+fn hours_without_meaning_are_rejected() {
     for hours in ["0", "-1", "1h", "nan", "9999"] {
         let output = soak(&[&format!("--hours={hours}")]).output().unwrap();
-        assert!(!output.status.success(), "{hours}");
-        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{hours}");
+        let stderr = text(&output.stderr);
         assert!(stderr.contains("expected hours"), "{stderr}");
     }
 }
