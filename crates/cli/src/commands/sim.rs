@@ -127,8 +127,9 @@ async fn serve(
     let names: Vec<&str> = args.products.iter().map(ProductId::as_str).collect();
     let config = ServerConfig { exchange, faults, ..ServerConfig::default() };
     let server = Server::listen(args.listen, config).await;
-    let server = server
-        .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", args.listen)))?;
+    let server = server.map_err(|error| {
+        Failure::new(format!("cannot listen on {}: {error}; use another --listen", args.listen))
+    })?;
     print(&format!(
         "simulated exchange at {} ({}; seed {}); press Ctrl-C to end it\n",
         server.url(),
