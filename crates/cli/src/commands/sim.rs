@@ -100,7 +100,7 @@ impl From<MoodName> for Mood {
 pub(crate) fn run(args: &SimArgs, listen: Listen<'_>) -> Result<(), Failure> {
     let mut exchange = ExchangeConfig {
         seed: args.seed,
-        products: specs(args)?,
+        products: specs(args),
         max_truth_frames: TRUTH_FRAMES,
         max_truth_changes: 0,
         connections_per_second: args.limits.then_some(VENUE_CONNECTIONS_PER_SECOND),
@@ -169,20 +169,20 @@ fn print_frames(
     output.flush().map_err(|error| Failure::of_output(&error))
 }
 
-fn specs(args: &SimArgs) -> Result<Vec<ProductSpec>, Failure> {
+fn specs(args: &SimArgs) -> Vec<ProductSpec> {
     let specs = args.products.iter().map(|product| {
-        let spec = spec(product)?.mood(args.mood.into());
-        Ok(match args.levels {
+        let spec = spec(product).mood(args.mood.into());
+        match args.levels {
             Some(levels) => spec.levels(usize::try_from(levels).unwrap_or(MAX_LEVELS)),
             None => spec,
-        })
+        }
     });
     specs.collect()
 }
 
 /// Returns the market of a product: one like the venue's if the simulation knows it, else one
 /// around 100.00.
-fn spec(product: &ProductId) -> Result<ProductSpec, Failure> {
+fn spec(product: &ProductId) -> ProductSpec {
     let known = [
         ProductSpec::btc_usd(),
         ProductSpec::eth_usd(),
@@ -191,15 +191,7 @@ fn spec(product: &ProductId) -> Result<ProductSpec, Failure> {
         ProductSpec::futures(),
     ];
     let name = product.as_str();
-    if let Some(spec) = known.into_iter().find(|spec| spec.product_id() == name) {
-        return Ok(spec);
-    }
-    // `ProductSpec::new` panics at some names that the venue's protocol allows.
-    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        Ok(ProductSpec::new(name, OTHER_PRICE_SCALE, OTHER_SIZE_SCALE, OTHER_MID_TICKS))
-    } else {
-        Err(Failure::usage(format!(
-            "cannot simulate {name}: expected ASCII letters, digits and dashes"
-        )))
-    }
+    known.into_iter().find(|spec| spec.product_id() == name).unwrap_or_else(|| {
+        ProductSpec::new(name, OTHER_PRICE_SCALE, OTHER_SIZE_SCALE, OTHER_MID_TICKS)
+    })
 }

@@ -14,6 +14,7 @@ fn bad_arguments_end_in_status_2() {
         &["sim", "--drop-ppm", "1000001"],
         &["sim", "--levels", "22501"],
         &["sim", "--mood", "happy"],
+        &["sim", "--products", "BTC-USD,BTC_USD"],
         &["no-such-command"],
     ] {
         let output = run(arguments);
@@ -30,7 +31,6 @@ fn values_that_the_parser_takes_and_the_command_cannot_use_end_in_status_2_too()
     for (arguments, expected) in [
         (&["watch", "BTC-USD", "--url", "http://localhost"][..], "wss://"),
         (&["record", "BTC-USD", "-o", "-", "--url", "wss://"], "host"),
-        (&["sim", "--products", "BTC_USD"], "cannot simulate BTC_USD: expected ASCII letters"),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -56,7 +56,7 @@ fn a_key_that_cannot_be_used_ends_in_a_message_without_it() {
         (watch(&broken).to_vec(), "down to the line -----END"),
     ];
     if cfg!(unix) {
-        cases.push((vec!["token", "--key-file", &exposed], "got mode 644"));
+        cases.push((vec!["token", "--key-file", &exposed], "(mode 644)"));
     }
     for (arguments, expected) in cases {
         let output = level2(&arguments).output().unwrap();
