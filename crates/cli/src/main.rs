@@ -1,4 +1,4 @@
-//! The command `level2`: the library of this package, with signals and an allocator that counts.
+//! The binary `level2`: the library of this package, with signals and an allocator that counts.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +10,10 @@ use std::process::ExitCode;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
-/// Counts what the program asks of the system's allocator and returns to it, for `level2 soak`.
+/// Counts the bytes that the program allocates and frees, for `level2 soak`.
 #[global_allocator]
 static HEAP: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
-    level2_cli::run_until(env::args_os(), signals::listen)
+    level2_cli::run_until(env::args_os(), signals::listen).into()
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C, and the system's request to end.
+//! Ctrl-C and the other signals that ask the process to end.
 
 use std::time::Duration;
 use std::{io, process, thread};
@@ -6,14 +6,14 @@ use std::{io, process, thread};
 use level2_cli::StopHandle;
 use tokio::runtime;
 
-/// How long a command may take to end once it was asked to. Beyond it, as when it waits for a
-/// reader of its output that has stopped reading, it is ended.
+/// The longest time that a command may take to end after a signal. The process then exits, for
+/// example when the command waits for a reader of its output that has stopped reading.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The exit status of a command that had to be ended: that of one killed by Ctrl-C.
-const STATUS_ENDED: i32 = 130;
+/// The exit status after [`GRACE`]: that of a process killed by Ctrl-C.
+const STATUS_KILLED: i32 = 130;
 
-/// Begins to listen, on a thread of its own that is there whatever the command is busy with.
+/// Listens for signals on a thread of its own, so that a busy command does not delay them.
 pub(crate) fn listen(stop: StopHandle) -> io::Result<()> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let signal = {
@@ -24,9 +24,9 @@ pub(crate) fn listen(stop: StopHandle) -> io::Result<()> {
         runtime.block_on(signal);
         stop.request();
         thread::sleep(GRACE);
-        // The screen may be what is stuck; its mode can be put back without writing to it.
+        // Output to the terminal may be blocked. Leaving raw mode needs no output.
         let _ = ratatui::crossterm::terminal::disable_raw_mode();
-        process::exit(STATUS_ENDED);
+        process::exit(STATUS_KILLED);
     })?;
     Ok(())
 }
@@ -50,7 +50,7 @@ fn signal() -> io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Where Ctrl-C cannot be listened to, nothing ends the command but its duration.
+        // Without Ctrl-C only its duration ends the command.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

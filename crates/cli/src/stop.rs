@@ -1,4 +1,4 @@
-//! The wish to stop: of the user, of the system, or of a program that runs the command.
+//! Asking a running command to end: on a signal, or by the program that runs it.
 
 use std::io;
 
@@ -6,41 +6,44 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 
-/// Asks a running command to end in good order.
+/// Asks a running command to end.
 #[derive(Clone, Debug)]
 pub struct StopHandle {
     requested: watch::Sender<bool>,
 }
 
 impl StopHandle {
-    /// Asks the command to end. It may take a moment to say goodbye.
+    /// Asks the command to end. It closes its connections and prints its results first.
     pub fn request(&self) {
         self.requested.send_replace(true);
     }
 }
 
-/// How a front door learns of the handle of a command that can be stopped.
+/// Takes the handle of a command that can be stopped.
 pub(crate) type Listen<'a> = Box<dyn FnOnce(StopHandle) -> io::Result<()> + 'a>;
 
-/// Tells a command when it is to end.
+/// The side of the command: whether it was asked to end.
 #[derive(Debug)]
 pub(crate) struct Stop {
     requested: watch::Receiver<bool>,
-    /// Keeps the channel open where the front door has no use for its handle.
+    /// Keeps the channel open if the caller drops its handle.
     _handle: StopHandle,
 }
 
 impl Stop {
-    /// Begins to listen, through what the front door has to offer.
+    /// Makes a handle and passes it to `listen`.
     pub(crate) fn listen(listen: Listen<'_>) -> Result<Self, Failure> {
         let (sender, requested) = watch::channel(false);
         let handle = StopHandle { requested: sender };
         listen(handle.clone())
-            .map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+            .map_err(|error| Failure::new(format!("cannot listen for signals: {error}")))?;
         Ok(Self { requested, _handle: handle })
     }
 
-    /// Waits until the command is to end. It may be cancelled and called again.
+    /// Waits until the command is asked to end.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
     pub(crate) async fn requested(&mut self) {
         let is_requested = self.requested.wait_for(|is_requested| *is_requested).await;
         debug_assert!(is_requested.is_ok(), "the sender lives as long as this");

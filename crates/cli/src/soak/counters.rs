@@ -1,67 +1,68 @@
-//! What must hold of the counters at any moment.
+//! The counters of the books and of the exchange, and the checks that they agree.
 
 use level2::books::BooksStats;
 use level2::session::Stats;
 use level2_sim::{ExchangeCounts, FaultCounts};
 
-/// Where a counter after a restart is older than what was seen, so many frames may be taken for
-/// duplicates before the restart is certain.
+/// After a reset of the exchange's counter, the most frames that may count as duplicates before the
+/// reset is certain.
 const DUPLICATES_PER_RESET: u64 = 8;
 
-/// Every counter there is, read at one moment: first those of the books, so that what they have
-/// received was counted by the exchange as sent.
+/// All counters at one moment. Of two that are compared, the one that must not be larger is read
+/// first: what is received in between is then not mistaken for too much.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
     pub(super) books: BooksStats,
     pub(super) faults: FaultCounts,
     pub(super) exchange: ExchangeCounts,
+    /// Connections that the exchange accepted.
     pub(super) accepted: u64,
 }
 
 impl Counters {
-    /// Says what is wrong with these as they follow earlier ones.
+    /// Checks these counters, and that none is lower than `before`.
     pub(super) fn check(&self, before: &Self) -> Result<(), String> {
         let (books, books_before) = (named(&self.books.session), named(&before.books.session));
         for ((name, now), (_, then)) in books.into_iter().zip(books_before) {
             if now < then {
-                return Err(format!("the counter {name} went back from {then} to {now}"));
+                return Err(format!("the counter {name} fell from {then} to {now}"));
             }
         }
-        self.check_nothing_invented()?;
+        self.check_impossible()?;
         self.check_conservation()
     }
 
-    /// Returns how many frames the exchange handed to sockets.
+    /// Returns how many frames the exchange sent.
     pub(super) fn frames_sent(&self) -> u64 {
         let faults = &self.faults;
         let withheld = faults.drops + faults.aborts + faults.stalls;
         (faults.frames + faults.duplicates).saturating_sub(withheld)
     }
 
-    /// Nothing that the exchange never does is found to have happened.
-    fn check_nothing_invented(&self) -> Result<(), String> {
+    /// Checks that nothing was counted that the exchange never does.
+    fn check_impossible(&self) -> Result<(), String> {
         let Stats { crossed, unasked, missed_events, refused, .. } = self.books.session;
         for (name, count) in [
             ("crossed books", crossed),
-            ("events of products that nobody asked for", unasked),
-            ("events that came too fast", missed_events),
+            ("events of products without a subscription", unasked),
+            ("missed events", missed_events),
             ("refusals", refused),
-            ("requests that the exchange could not read", self.exchange.errors),
-            ("connections that did not keep up", self.exchange.overflows),
+            ("requests rejected by the exchange", self.exchange.errors),
+            ("connections that were too slow", self.exchange.overflows),
         ] {
             if count > 0 {
-                return Err(format!("expected no {name}, but there were {count}"));
+                return Err(format!("expected no {name}, got {count}"));
             }
         }
         Ok(())
     }
 
-    /// What was received was sent, what was found was done, what was opened was dialled.
+    /// Checks that nothing was received that was not sent, and no fault found that was not made.
     fn check_conservation(&self) -> Result<(), String> {
         let Self { books, faults, exchange, accepted } = self;
         let stats = &books.session;
         let broken = faults.garbles + faults.truncates;
-        // A frame that comes late is a gap where it was due and a duplicate where it comes.
+        // A late frame is a gap when it is due, and a duplicate when it comes.
         let late = faults.reorders;
         let sum = stats.book_frames
             + stats.answers
@@ -72,41 +73,36 @@ impl Counters {
             + stats.discarded
             + stats.unreadable;
         if stats.frames != sum {
-            return Err(format!("{} frames came, and {sum} are accounted for", stats.frames));
+            return Err(format!(
+                "{} frames were received, and {sum} are accounted for",
+                stats.frames
+            ));
         }
         let dials = stats.reconnects + books.connections as u64;
-        for (what, count, most) in [
-            ("frames received, and sent", stats.frames + stats.late, self.frames_sent()),
-            ("frames that could not be read, and broken ones", stats.undecodable, broken),
-            ("frames of another shape, and broken ones", stats.general_frames, broken),
-            // The number 0 once more is a counter that began again, whatever brought it.
+        for (what, count, limit) in [
+            ("frames received", stats.frames + stats.late, self.frames_sent()),
+            ("undecodable frames", stats.undecodable, broken),
+            ("frames of another shape", stats.general_frames, broken),
+            // A second frame 0 is a reset, also if it is a duplicate or late.
+            ("resets", stats.resets, faults.resets + faults.duplicates + late),
+            ("gaps", stats.gaps, faults.drops + late + broken + faults.resets),
             (
-                "counters that began again, and resets and frames that came twice or late",
-                stats.resets,
-                faults.resets + faults.duplicates + late,
-            ),
-            (
-                "gaps, and frames that were lost, late, broken or counted anew",
-                stats.gaps,
-                faults.drops + late + broken + faults.resets,
-            ),
-            (
-                "duplicates, and frames that came twice, late or counted anew",
+                "duplicates",
                 stats.duplicates,
                 faults.duplicates + late + DUPLICATES_PER_RESET * faults.resets,
             ),
-            ("requests that came, and sent ones", exchange.requests, stats.requests),
-            ("connections accepted, and dials", *accepted, dials),
+            ("requests received by the exchange", exchange.requests, stats.requests),
+            ("connections accepted by the exchange", *accepted, dials),
         ] {
-            if count > most {
-                return Err(format!("expected no more {what}, but {count} exceed {most}"));
+            if count > limit {
+                return Err(format!("expected at most {limit} {what}, got {count}"));
             }
         }
         Ok(())
     }
 }
 
-/// Every counter of a session under its name.
+/// Returns every counter of a session with its name.
 fn named(stats: &Stats) -> [(&'static str, u64); 24] {
     [
         ("frames", stats.frames),

@@ -1,7 +1,7 @@
-//! Which faults strike when: drawn from the seed, phase after phase.
+//! Phases of faults, drawn from the seed.
 //!
-//! As in a swarm, the kinds and their rates differ from phase to phase, so that each kind also
-//! meets the others in few, alone, and not at all.
+//! The kinds of faults and their rates differ from phase to phase: each kind also occurs alone,
+//! with few others, and not at all.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,28 +9,30 @@ use std::time::Duration;
 use fastrand::Rng;
 use level2_sim::FaultRates;
 
-/// How long a phase may last, in milliseconds.
+/// The length of a phase in milliseconds.
 const LENGTH_MS: RangeInclusive<u64> = 2_000..=10_000;
 
-/// How many phases in ten are all quiet, and how many know one kind of fault alone.
+/// How many phases in ten have no faults.
 const QUIET_TENTHS: u64 = 1;
+
+/// How many phases in ten have a single kind of fault.
 const ALONE_TENTHS: u64 = 3;
 
-/// The faults of a phase together, in frames of a million. A connection has about sixty a second.
+/// All faults of a phase, in frames of a million. A connection has about 60 frames a second.
 const RATE_PPM: RangeInclusive<u32> = 2_000..=12_000;
 
-/// The most of a kind that costs a connection, in frames of a million: silence takes seconds to
-/// notice, and more of it would leave less time for the others.
+/// The most stalls and aborts, in frames of a million. Each costs a connection, and a stall takes
+/// seconds to notice: more of them would leave less time for other faults.
 const MAX_STALL_PPM: u32 = 1_500;
 const MAX_ABORT_PPM: u32 = 3_000;
 
-/// How many kinds there are, and the places of some among them.
+/// The number of kinds, and the indices of some of them.
 const KINDS: usize = 8;
 const DROP: usize = 0;
 const REORDER: usize = 2;
 const RESET: usize = 7;
 
-/// A stretch of time with its own faults.
+/// A time with its own rates of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase {
     pub(super) rates: FaultRates,
@@ -45,8 +47,8 @@ impl Phase {
             draw if draw < QUIET_TENTHS + ALONE_TENTHS => weights[rng.usize(0..KINDS)] = 1,
             _ => weights.fill_with(|| if rng.bool() { rng.u32(1..=10) } else { 0 }),
         }
-        // A counter that starts again right after its beginning, and whose number 0 is lost or
-        // late, looks like one that goes on: no client can tell, so none is asked to.
+        // A counter that is reset soon after its start, and whose frame 0 is lost or late, looks
+        // like one that goes on. No client can tell, so these faults do not occur together.
         if weights[RESET] > 0 {
             (weights[DROP], weights[REORDER]) = (0, 0);
         }
@@ -88,7 +90,7 @@ mod tests {
             let kinds = phases.iter().map(kinds);
             kinds.filter(|has| has.iter().filter(|has| **has).count() == count).collect::<Vec<_>>()
         };
-        assert!(of_count(0).len() > 50, "quiet ones");
+        assert!(of_count(0).len() > 50, "without faults");
         let (alone, mixed) = (of_count(1), of_count(4));
         for kind in 0..KINDS {
             assert!(alone.iter().any(|has| has[kind]), "kind {kind} alone");

@@ -1,4 +1,4 @@
-//! What a soak has measured, as a line, as a table, or as JSON.
+//! The figures of a soak, as a line, as a table, or as JSON.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -7,33 +7,28 @@ use comfy_table::{CellAlignment, Table, presets};
 use hdrhistogram::Histogram;
 
 use super::counters::Counters;
+use super::process::{held_kb, open_descriptors, processor_seconds, resident_kb};
+use super::samples::Samples;
 use super::tally::Tally;
-use super::vitals::{Samples, held_kb, open_descriptors, processor_seconds, resident_kb};
+use super::usage::Usage;
 
-/// What the process used, seen over the whole run.
+/// All figures at one moment.
 #[derive(Debug)]
-pub(super) struct Usage {
-    /// What is held on the heap, in kB.
-    pub(super) held: Samples,
-    /// Resident memory in kB.
-    pub(super) resident: Samples,
-    /// Descriptors at the first rest, when every connection was open.
-    pub(super) descriptors_first: Option<u64>,
-    pub(super) descriptors_max: Option<u64>,
-}
-
-/// Everything there is to tell at one moment.
-#[derive(Debug)]
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     pub(super) seed: u64,
     pub(super) uptime: Duration,
     pub(super) counters: Counters,
     pub(super) tally: &'a Tally,
+    /// How often reading threads have looked at a BBO.
     pub(super) looks: u64,
     pub(super) usage: &'a Usage,
 }
 
-/// The figures that a line for people has, of all those of a report.
+const HEAL_KEYS: [&str; 4] = ["heal_p50_ms", "heal_p90_ms", "heal_p99_ms", "heal_max_ms"];
+const LATENCY_KEYS: [&str; 4] =
+    ["latency_p50_us", "latency_p99_us", "latency_p999_us", "latency_max_us"];
+
+/// The figures of a line for people.
 const LINE_KEYS: [&str; 13] = [
     "frames",
     "levels",
@@ -52,7 +47,7 @@ const LINE_KEYS: [&str; 13] = [
 
 impl Report<'_> {
     /// Returns one line for people.
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let mut line = format!("{:>8.1}s", self.uptime.as_secs_f64());
         for (key, value) in self.figures() {
             if LINE_KEYS.contains(&key) {
@@ -64,7 +59,7 @@ impl Report<'_> {
     }
 
     /// Returns all figures as a table.
-    pub(super) fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         for (key, value) in self.figures() {
@@ -76,8 +71,8 @@ impl Report<'_> {
         format!("{}\n", table.trim_fmt())
     }
 
-    /// Returns all figures as one line of JSON, keys in a fixed order.
-    pub(super) fn json(&self, kind: &str) -> String {
+    /// Returns all figures as one line of JSON with this `type`. The order of the keys is fixed.
+    pub(crate) fn json(&self, kind: &str) -> String {
         let mut line = format!("{{\"type\":\"{kind}\"");
         for (key, value) in self.figures() {
             let _ = write!(line, ",\"{key}\":{value}");
@@ -85,7 +80,7 @@ impl Report<'_> {
         line + "}\n"
     }
 
-    /// Every figure under its name in JSON, as JSON.
+    /// Returns every figure with its name in JSON. The values are JSON too.
     fn figures(&self) -> Vec<(&'static str, String)> {
         let mut figures = vec![
             ("uptime_s", format!("{:.1}", self.uptime.as_secs_f64())),
@@ -145,18 +140,15 @@ impl Report<'_> {
             ("resident_kb", json(resident_kb())),
             ("resident_slope_kb_per_hour", slope(&usage.resident)),
             ("descriptors", json(open_descriptors())),
-            ("descriptors_first", json(usage.descriptors_first)),
-            ("descriptors_max", json(usage.descriptors_max)),
+            ("descriptors_first", json(usage.first_descriptors)),
+            ("descriptors_max", json(usage.max_descriptors)),
             ("processor_percent", json(cpu.map(|percent| format!("{percent:.1}")))),
         ]
     }
 }
 
-const HEAL_KEYS: [&str; 4] = ["heal_p50_ms", "heal_p90_ms", "heal_p99_ms", "heal_max_ms"];
-const LATENCY_KEYS: [&str; 4] =
-    ["latency_p50_us", "latency_p99_us", "latency_p999_us", "latency_max_us"];
-
-/// The quantiles that the keys name, each in `unit`s of the histogram.
+/// Returns the quantiles that the keys name. A `unit` is the histogram's values in the unit of the
+/// key.
 fn quantiles<'a>(
     keys: &'a [&'static str; 4],
     histogram: &'a Histogram<u64>,

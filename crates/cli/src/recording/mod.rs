@@ -1,0 +1,4 @@
+//! Recordings: files with one frame a line, plain or compressed.
+
+pub(crate) mod reader;
+pub(crate) mod writer;
