@@ -174,7 +174,7 @@ impl Harness {
         let mut outputs = Vec::new();
         for _ in 0..seconds {
             outputs.extend(self.advance(Duration::from_secs(1)));
-            if self.session.machine.is_open() {
+            if self.session.is_connected() {
                 self.heartbeat();
             }
         }
@@ -196,7 +196,7 @@ impl Harness {
 
     /// The best bid and ask that another thread sees, as `price size / price size`.
     fn best(&self, product: &str) -> Option<String> {
-        let bbo = self.session.bbo(product)?.load()?;
+        let bbo = self.session.bbo(product).ok()?.load()?;
         let text = |level: Option<Level>| match level {
             Some(level) => format!("{} {}", level.price.normalize(), level.size.normalize()),
             None => "-".to_owned(),
@@ -458,7 +458,8 @@ fn each_connection_has_its_number() {
     let mut config = config(&[BTC]);
     config.first_connection = 70;
     let mut harness = Harness::live(config);
-    let connection = |harness: &Harness| harness.session.bbo(BTC)?.load().map(|b| b.connection);
+    let connection =
+        |harness: &Harness| harness.session.bbo(BTC).ok()?.load().map(|b| b.connection);
     assert_eq!((harness.session.connection(), connection(&harness)), (70, Some(70)));
     harness.close_by_venue();
     assert_eq!(connection(&harness), None);
@@ -492,7 +493,7 @@ fn what_has_to_wait_for_its_turn_has_a_deadline_from_there() {
 fn a_publisher_moves_from_session_to_session_and_its_readers_with_it() {
     let mut from = Harness::live(config(&[BTC, ETH]));
     let reader = from.session.bbo(BTC).unwrap();
-    let publisher = from.session.release(&id(BTC)).unwrap();
+    let publisher = from.session.release(BTC).unwrap();
     assert_eq!(reader.load(), None, "withdrawn before anyone else has it");
     let mut into = Harness::live(config(&[ETH]));
     into.session.subscribe_publishing(into.now, id(BTC), publisher).unwrap();
@@ -771,7 +772,7 @@ fn a_message_that_is_no_frame_loses_every_book() {
             };
             assert!(events.iter().any(is_told), "{text:?} under {resync:?}: {events:?}");
             assert_eq!(harness.session.stats().undecodable, 1);
-            assert_eq!(harness.session.machine.is_open(), resync == Resync::Resubscribe);
+            assert_eq!(harness.session.is_connected(), resync == Resync::Resubscribe);
         }
     }
 }
@@ -1332,7 +1333,7 @@ fn the_answer_to_an_earlier_request_says_nothing_of_a_later_one() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.session.subscribe(harness.now, id(ETH)).unwrap();
     harness.session.subscribe(harness.now, id("SOL-USD")).unwrap();
-    assert!(harness.session.unsubscribe(&id("SOL-USD")));
+    harness.session.unsubscribe("SOL-USD").unwrap();
     assert_eq!(harness.requests(), ["subscribe level2 ETH-USD"], "never asked for, never ended");
     harness.session.subscribe(harness.now, id("SOL-USD")).unwrap();
     assert_eq!(harness.requests(), ["subscribe level2 SOL-USD"]);
@@ -1616,7 +1617,7 @@ fn no_second_holds_more_than_eight_requests() {
     for number in 0..40 {
         // A caller that changes its mind as often as it can, on a connection that loses frames.
         let product = id(&format!("P{}-EUR", number % 3));
-        if !harness.session.unsubscribe(&product) {
+        if harness.session.unsubscribe(&product).is_err() {
             harness.session.subscribe(harness.now, product).unwrap();
         }
         for output in harness.drain() {
@@ -1666,7 +1667,7 @@ fn a_session_holds_no_more_products_than_it_may() {
     let error = harness.session.subscribe(harness.now, id(ETH)).unwrap_err();
     assert_eq!(error, TooManyProducts { product: id(ETH), max_products: 1 });
     assert_eq!(harness.session.subscribe(harness.now, id(BTC)), Ok(()), "it is there already");
-    assert!(harness.session.unsubscribe(&id(BTC)));
+    harness.session.unsubscribe(BTC).unwrap();
     assert_eq!(harness.session.subscribe(harness.now, id(ETH)), Ok(()));
 }
 
@@ -1688,11 +1689,11 @@ fn what_is_to_be_ended_is_ended_as_soon_as_the_rate_allows_even_if_frames_are_lo
             let product = id(&format!("P{number}-EUR"));
             harness.session.subscribe(harness.now, product.clone()).unwrap();
             harness.drain();
-            harness.session.unsubscribe(&product);
+            harness.session.unsubscribe(&product).unwrap();
             harness.drain();
         }
         assert_eq!(harness.session.stats().requests, 8, "no more within this second");
-        assert!(harness.session.unsubscribe(&id(BTC)));
+        harness.session.unsubscribe(BTC).unwrap();
         if loses_frames {
             harness.lose_frames(1);
             harness.heartbeat();
@@ -1714,7 +1715,7 @@ fn products_come_and_go_on_the_open_connection() {
     harness.assert_live(ETH, "7 1 / -");
 
     let reader = harness.session.bbo(ETH).unwrap();
-    assert!(harness.session.unsubscribe(&id(ETH)));
+    harness.session.unsubscribe(ETH).unwrap();
     assert_eq!(reader.load(), None, "withdrawn at once");
     assert!(matches!(harness.session.book(ETH), Err(NotLive::Unknown(_))));
     harness.frame(&[update(ETH, "bid 8 1")]);
@@ -1722,13 +1723,13 @@ fn products_come_and_go_on_the_open_connection() {
     assert_eq!(harness.requests(), ["unsubscribe level2 ETH-USD"]);
     harness.ack(&[BTC]);
     assert!(harness.session.is_synced());
-    assert!(!harness.session.unsubscribe(&id(ETH)), "it is gone already");
+    assert!(harness.session.unsubscribe(ETH).is_err(), "it is gone already");
 }
 
 #[test]
 fn a_product_that_leaves_and_returns_at_once_gets_a_fresh_book() {
     let mut harness = Harness::live(config(&[BTC, ETH]));
-    assert!(harness.session.unsubscribe(&id(BTC)));
+    harness.session.unsubscribe(BTC).unwrap();
     harness.session.subscribe(harness.now, id(BTC)).unwrap();
     harness.frame(&[update(BTC, "bid 100 5")]);
     assert_eq!(harness.best(BTC), None);
@@ -1823,20 +1824,20 @@ fn one_of_two_names_leaves_and_the_other_stays_live() {
     harness.ack(&[BTC]);
     harness.assert_live("BTC-USDC", "100 1 / 101 2");
     let reader = harness.session.bbo(BTC).unwrap();
-    assert!(harness.session.unsubscribe(&id(BTC)));
+    harness.session.unsubscribe(BTC).unwrap();
     assert_eq!(reader.load(), None);
     assert_eq!(harness.requests(), [""; 0], "the venue still has to send it");
     harness.assert_live("BTC-USDC", "100 1 / 101 2");
-    harness.session.unsubscribe(&id(BTC));
+    harness.session.unsubscribe(BTC).unwrap_err();
     harness.assert_live("BTC-USDC", "100 1 / 101 2");
-    assert!(harness.session.unsubscribe(&id("BTC-USDC")));
+    harness.session.unsubscribe("BTC-USDC").unwrap();
     assert_eq!(harness.requests(), ["unsubscribe level2 BTC-USD"]);
 }
 
 #[test]
 fn a_pair_of_its_own_is_not_taken_for_an_alias() {
     let mut harness = Harness::live(config(&["USDT-USD"]));
-    assert!(harness.session.unsubscribe(&id("USDT-USD")));
+    harness.session.unsubscribe("USDT-USD").unwrap();
     harness.session.subscribe(harness.now, id("USDT-USDC")).unwrap();
     // An update of the stream that was ended a moment ago is still on its way.
     harness.frame(&[update("USDT-USD", "bid 100 5")]);
@@ -1871,7 +1872,7 @@ fn a_configured_alias_is_asked_for_under_the_venues_name() {
     let synced_names = ["XBT-USD", BTC].map(|name| synced(name, 0));
     let events = harness.events();
     assert!(synced_names.iter().all(|synced| events.contains(synced)), "{events:?}");
-    assert!(harness.session.unsubscribe(&id("XBT-USD")));
+    harness.session.unsubscribe("XBT-USD").unwrap();
     assert_eq!(harness.requests(), [""; 0], "the other name still needs it");
     harness.assert_live(BTC, "100 1 / 101 2");
 }

@@ -105,7 +105,7 @@ struct CheckedView<'a> {
 
 impl CheckedView<'_> {
     fn check(&mut self, session: &Session, product: &ProductId) {
-        let bbo = session.bbo(product.as_str()).and_then(|reader| reader.load());
+        let bbo = session.bbo(product).ok().and_then(|reader| reader.load());
         let (Some(bbo), Some(connection)) = (bbo, self.connection) else { return };
         let truth = self
             .server

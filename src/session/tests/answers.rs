@@ -141,7 +141,7 @@ fn a_product_that_is_served_again_is_worth_a_connection_again() {
 fn what_the_venue_did_not_list_or_was_left_is_of_one_connection() {
     let mut harness = Harness::live(config(&[BTC, ETH]));
     harness.ack(&[ETH]);
-    assert!(harness.session.unsubscribe(&id(ETH)));
+    harness.session.unsubscribe(ETH).unwrap();
     harness.drain();
     harness.close_by_venue();
     harness.session.subscribe(harness.now, id("FOO-USDC")).unwrap();

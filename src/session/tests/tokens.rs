@@ -133,7 +133,7 @@ fn a_venue_that_refuses_everything_for_ever_is_asked_seldom() {
                     _ => {}
                 }
             }
-            if harness.session.machine.is_open() {
+            if harness.session.is_connected() {
                 harness.heartbeat();
             }
         }
