@@ -79,3 +79,37 @@ impl fmt::Display for LikelyCause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(clock_offset_s: Option<i64>) -> AuthenticationFailure {
+        AuthenticationFailure { had_token: true, retries_without_token: true, clock_offset_s }
+    }
+
+    #[test]
+    fn the_clock_is_the_likeliest_cause_if_it_is_off() {
+        let rest = [LikelyCause::Key, LikelyCause::Channel];
+        for offset_s in [0, 30, -30] {
+            assert!(failure(Some(offset_s)).likely_causes().eq(rest), "{offset_s} s");
+        }
+        assert!(failure(None).likely_causes().eq(rest));
+        for offset_s in [31, -31, -7_200, i64::MIN] {
+            let clock = LikelyCause::Clock { offset_s };
+            let causes = failure(Some(offset_s)).likely_causes();
+            assert!(causes.eq([clock, LikelyCause::Key, LikelyCause::Channel]), "{offset_s} s");
+        }
+        let mut bare = failure(Some(600));
+        bare.had_token = false;
+        assert!(bare.likely_causes().eq([LikelyCause::NoToken, LikelyCause::Channel]));
+    }
+
+    #[test]
+    fn a_failure_names_its_likely_causes_and_what_is_tried_next() {
+        let shown = failure(Some(600)).to_string();
+        assert!(shown.contains("clock is 600 s behind the venue's"), "{shown}");
+        assert!(shown.ends_with("asking again without a token"), "{shown}");
+        assert!(failure(Some(-45)).to_string().contains("clock is 45 s ahead of the venue's"));
+    }
+}

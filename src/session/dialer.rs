@@ -186,6 +186,7 @@ mod tests {
     use super::*;
 
     const LONGEST: Duration = Duration::from_secs(30);
+    const SOON: Duration = Duration::from_millis(100);
 
     fn dialer(seed: u64, change: impl FnOnce(&mut Policy)) -> Dialer {
         let mut policy = Policy::default();
@@ -205,8 +206,12 @@ mod tests {
         Disconnect::MessageTooLarge { size: 2, limit: 1 }
     }
 
-    fn rejected(retry_after: Option<Duration>) -> Disconnect {
-        Disconnect::Rejected { status: 429, retry_after }
+    fn rejected(status: u16, retry_after_s: Option<u64>) -> Disconnect {
+        Disconnect::Rejected { status, retry_after: retry_after_s.map(Duration::from_secs) }
+    }
+
+    fn bad_certificate() -> Disconnect {
+        Disconnect::NotConnected { stage: DialStage::Certificate, error: "expired".into() }
     }
 
     /// A connection that had a book for this long.
@@ -223,6 +228,25 @@ mod tests {
         }
     }
 
+    /// The shortest and the longest of many first waits after this.
+    fn waits_after(attempt: Attempt, reason: &Disconnect, now: Instant) -> (Duration, Duration) {
+        let wait_of = |seed| wait(&mut dialer(seed, |_| {}), now, attempt, reason);
+        let waits: Vec<Duration> = (0..100).map(wait_of).collect();
+        (*waits.iter().min().unwrap(), *waits.iter().max().unwrap())
+    }
+
+    /// The longest of many last waits, after twenty failed dials and then these.
+    fn longest_wait(attempts: &[Attempt], reason: &Disconnect, now: Instant) -> Duration {
+        let last_wait = |seed| {
+            let mut dialer = dialer(seed, |_| {});
+            for _ in 0..20 {
+                wait(&mut dialer, now, Attempt::Dial, &broken());
+            }
+            attempts.iter().map(|it| wait(&mut dialer, now, *it, reason)).last().unwrap()
+        };
+        (0..50).map(last_wait).max().unwrap()
+    }
+
     #[test]
     fn no_two_dials_come_closer_than_the_venue_allows() {
         let mut dialer = dialer(1, |policy| policy.backoff_max = Duration::ZERO);
@@ -235,68 +259,94 @@ mod tests {
     }
 
     #[test]
-    fn a_restarting_venue_is_dialled_soon_once_until_a_connection_was_healthy() {
+    fn a_venue_that_restarts_or_is_done_is_dialled_soon() {
         let now = Instant::now();
-        let longest_wait = |attempts: &[Attempt]| {
-            let last_wait = |seed| {
-                let mut dialer = dialer(seed, |_| {});
-                for _ in 0..20 {
-                    wait(&mut dialer, now, Attempt::Dial, &broken());
-                }
-                let waits = attempts.iter().map(|it| wait(&mut dialer, now, *it, &by_venue(1_012)));
-                waits.last().unwrap()
-            };
-            (0..50).map(last_wait).max().unwrap()
-        };
-        let briefly = live_for(now, Duration::from_secs(1));
-        let soon = Duration::from_millis(100);
-        assert!(longest_wait(&[briefly]) <= soon);
-        assert!(longest_wait(&[briefly, briefly]) > LONGEST / 2, "a second time in a row");
-        assert!(longest_wait(&[briefly, live_for(now, LONGEST)]) <= soon);
-        assert!(longest_wait(&[WITHOUT_BOOK]) > LONGEST / 2, "it never served a book");
+        let briefly = live_for(now, Duration::from_secs(2));
+        for code in [1_000, 1_001, 1_012, 1_013] {
+            let longest = longest_wait(&[briefly], &by_venue(code), now);
+            assert!(longest <= SOON, "{code}: {longest:?}");
+        }
     }
 
     #[test]
-    fn a_client_at_fault_waits_long() {
+    fn a_restart_is_answered_soon_once_until_a_connection_was_healthy() {
         let now = Instant::now();
-        for reason in [by_venue(1_008), by_venue(4_000), rejected(None)] {
-            let waited = wait(&mut dialer(3, |_| {}), now, WITHOUT_BOOK, &reason);
-            assert!((LONGEST / 2..=LONGEST).contains(&waited), "{reason}: {waited:?}");
+        let briefly = live_for(now, Duration::from_secs(2));
+        let again = longest_wait(&[briefly, briefly], &by_venue(1_012), now);
+        assert!(again > LONGEST / 2, "{again:?}");
+        let healthy = longest_wait(&[briefly, live_for(now, LONGEST)], &by_venue(1_012), now);
+        assert!(healthy <= SOON, "{healthy:?}");
+        let bookless = longest_wait(&[WITHOUT_BOOK], &by_venue(1_012), now);
+        assert!(bookless > LONGEST / 2, "{bookless:?}");
+    }
+
+    #[test]
+    fn a_venue_that_faults_the_client_is_dialled_late() {
+        let now = Instant::now();
+        let of_connection = [1_008, 1_009, 4_000, 4_999].map(|code| (WITHOUT_BOOK, by_venue(code)));
+        let of_dial = [300, 302, 403, 429, 499].map(|status| rejected(status, None));
+        let of_dial = of_dial.into_iter().chain([bad_certificate()]);
+        let of_dial = of_dial.map(|reason| (Attempt::Dial, reason));
+        for (attempt, reason) in of_connection.into_iter().chain(of_dial) {
+            let (shortest, longest) = waits_after(attempt, &reason, now);
+            assert!(shortest >= LONGEST / 2 && longest <= LONGEST, "{reason}: {shortest:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_dialled_after_the_usual_wait() {
+        let now = Instant::now();
+        let bare = Disconnect::ByVenue { code: None, reason: "".into() };
+        let codes = [1_002, 1_010, 1_011, 3_000, 3_999].map(by_venue);
+        for reason in codes.into_iter().chain([broken(), bare]) {
+            let (_, longest) = waits_after(WITHOUT_BOOK, &reason, now);
+            assert!(longest <= SOON, "{reason}: {longest:?}");
+        }
+        for status in [200, 299, 500, 502, 503] {
+            let (_, longest) = waits_after(Attempt::Dial, &rejected(status, None), now);
+            assert!(longest <= SOON, "{status}: {longest:?}");
         }
     }
 
     #[test]
     fn a_retry_after_is_kept_to_and_bounded() {
         let now = Instant::now();
-        for (asked, kept) in [(7, 7), (300, 300), (u64::MAX, 300)] {
-            let reason = rejected(Some(Duration::from_secs(asked)));
-            let waited = wait(&mut dialer(3, |_| {}), now, Attempt::Dial, &reason);
-            let kept = Duration::from_secs(kept);
-            assert!((kept..=kept + Duration::from_millis(100)).contains(&waited), "{waited:?}");
+        for status in [429, 503] {
+            for (asked, kept) in [(0, 0), (7, 7), (300, 300), (86_400, 300), (u64::MAX, 300)] {
+                let reason = rejected(status, Some(asked));
+                let (shortest, longest) = waits_after(Attempt::Dial, &reason, now);
+                let kept = Duration::from_secs(kept);
+                assert!(shortest >= kept, "{asked} s: {shortest:?}");
+                assert!(longest <= kept + SOON, "{asked} s: {longest:?}");
+            }
         }
+        let mut dialer = dialer(3, |policy| policy.max_retry_after = Duration::from_secs(3));
+        let waited = wait(&mut dialer, now, Attempt::Dial, &rejected(503, Some(100)));
+        assert!(waited <= Duration::from_secs(4), "{waited:?}");
     }
 
     #[test]
     fn only_the_third_message_too_large_in_a_row_makes_dials_slow() {
         let now = Instant::now();
-        let third = |between: &dyn Fn(&mut Dialer)| {
-            let mut dialer = dialer(5, |_| {});
-            for _ in 0..2 {
-                let waited = wait(&mut dialer, now, WITHOUT_BOOK, &too_large());
-                assert!(waited < Duration::from_secs(1), "{waited:?}");
-            }
-            between(&mut dialer);
-            wait(&mut dialer, now, WITHOUT_BOOK, &too_large())
+        let shortest_third = |between: &[(Attempt, Disconnect)]| {
+            let third = |seed| {
+                let mut dialer = dialer(seed, |_| {});
+                for _ in 0..2 {
+                    let waited = wait(&mut dialer, now, WITHOUT_BOOK, &too_large());
+                    assert!(waited < Duration::from_secs(1), "{waited:?}");
+                }
+                for (attempt, reason) in between {
+                    wait(&mut dialer, now, *attempt, reason);
+                }
+                wait(&mut dialer, now, WITHOUT_BOOK, &too_large())
+            };
+            (0..20).map(third).min().unwrap()
         };
-        assert!(third(&|_| {}) >= LONGEST / 2);
-        let other = third(&|dialer| {
-            wait(dialer, now, WITHOUT_BOOK, &broken());
-        });
-        assert!(other < Duration::from_secs(1), "{other:?}");
-        let healthy = third(&|dialer| {
-            wait(dialer, now, live_for(now, LONGEST), &broken());
-        });
-        assert!(healthy < Duration::from_secs(1), "{healthy:?}");
+        assert!(shortest_third(&[]) >= LONGEST / 2);
+        let interrupted = shortest_third(&[(WITHOUT_BOOK, broken())]);
+        assert!(interrupted < Duration::from_secs(1), "{interrupted:?}");
+        let healthy = shortest_third(&[(live_for(now, LONGEST), too_large())]);
+        assert!(healthy < Duration::from_secs(1), "a healthy connection came between");
     }
 
     #[test]
@@ -318,11 +368,32 @@ mod tests {
     #[test]
     fn rejections_in_a_row_have_an_end_and_another_reason_starts_the_count_over() {
         let now = Instant::now();
+        let mut dialer = dialer(5, |policy| policy.max_rejections = NonZeroU32::new(3));
+        for code in [1_008, 4_001, 1_011, 1_008] {
+            wait(&mut dialer, now, WITHOUT_BOOK, &by_venue(code));
+        }
+        wait(&mut dialer, now, Attempt::Dial, &rejected(403, Some(0)));
+        let end = dialer.after(now, Attempt::Dial, &bad_certificate());
+        assert_eq!(end, NextDial::Rejected { times: 3 });
+    }
+
+    #[test]
+    fn rejections_before_a_healthy_connection_do_not_count() {
+        let now = Instant::now();
         let mut dialer = dialer(5, |policy| policy.max_rejections = NonZeroU32::new(2));
         wait(&mut dialer, now, WITHOUT_BOOK, &by_venue(1_008));
-        wait(&mut dialer, now, WITHOUT_BOOK, &broken());
-        wait(&mut dialer, now, Attempt::Dial, &rejected(Some(Duration::ZERO)));
-        let end = dialer.after(now, WITHOUT_BOOK, &by_venue(4_001));
+        wait(&mut dialer, now, live_for(now, LONGEST), &by_venue(1_008));
+        let end = dialer.after(now, WITHOUT_BOOK, &by_venue(1_008));
         assert_eq!(end, NextDial::Rejected { times: 2 });
+    }
+
+    #[test]
+    fn by_default_no_failure_is_the_last() {
+        let now = Instant::now();
+        let mut dialer = dialer(5, |_| {});
+        for _ in 0..50 {
+            wait(&mut dialer, now, Attempt::Dial, &broken());
+            wait(&mut dialer, now, WITHOUT_BOOK, &by_venue(1_008));
+        }
     }
 }

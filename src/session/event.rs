@@ -214,7 +214,7 @@ mod tests {
             SessionEvent::Lost { product: product.clone(), cause: Cause::NoSnapshot },
             SessionEvent::Quiet { product: product.clone(), since: Instant::now() },
             SessionEvent::AuthenticationFailed(failure),
-            SessionEvent::LevelRejected { product, error: error.clone() },
+            SessionEvent::LevelRejected { product, error },
             SessionEvent::Disconnected { reason },
         ]
         .map(|event| serde_json::to_value(event).unwrap());

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Instant;
 
+use super::error::UnknownProduct;
 use crate::wire::ProductId;
 
 /// Whether a book may be trusted.
@@ -131,33 +132,27 @@ impl From<UnknownProduct> for NotLive {
     }
 }
 
-/// A product that is not subscribed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UnknownProduct {
-    /// The name that was looked up.
-    pub product: Box<str>,
-}
-
-impl UnknownProduct {
-    /// Returns the error for this name.
-    pub(crate) fn new(product: &str) -> Self {
-        Self { product: product.into() }
-    }
-}
-
-impl fmt::Display for UnknownProduct {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not subscribed to: subscribe to it first", self.product)
-    }
-}
-
-impl std::error::Error for UnknownProduct {}
-
-#[cfg(all(test, feature = "serde"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_status_and_its_absence_say_why() {
+        let statuses = [Status::Syncing, Status::Live, Status::Lost(Cause::NoSnapshot)];
+        assert_eq!(
+            statuses.map(|status| status.to_string()),
+            ["syncing", "live", "lost (no_snapshot)"]
+        );
+        assert_eq!(format!("{:>8}", Status::Live), "    live");
+        assert_eq!(format!("{:>11}", Status::Lost(Cause::Gap)), " lost (gap)");
+        let product = ProductId::new("BTC-USD").unwrap();
+        let lost = NotLive::Lost { product, cause: Cause::Gap, since: Instant::now() };
+        assert_eq!(lost.to_string(), "BTC-USD has no live book: it was lost (gap)");
+        let unknown = NotLive::from(UnknownProduct::new("ETH-USD"));
+        assert!(unknown.to_string().contains("\"ETH-USD\""), "{unknown}");
+    }
+
+    #[cfg(feature = "serde")]
     #[test]
     fn a_status_is_written_and_read_in_the_words_of_its_cause() {
         let causes = [

@@ -271,3 +271,122 @@ impl Uplink {
         self.tokens.note_clock_offset(seconds);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::disconnect::DialStage;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn uplink(change: impl FnOnce(&mut SessionConfig)) -> (Uplink, Policy, Instant) {
+        let mut config = SessionConfig::new([]);
+        change(&mut config);
+        let now = Instant::now();
+        (Uplink::new(&config, now), config.policy, now)
+    }
+
+    fn broken() -> Disconnect {
+        Disconnect::Transport("reset".into())
+    }
+
+    fn dial_failed() -> Disconnect {
+        Disconnect::NotConnected { stage: DialStage::Tcp, error: "refused".into() }
+    }
+
+    fn dial_at(uplink: &Uplink) -> Instant {
+        uplink.deadlines(true).dial.expect("a dial is planned")
+    }
+
+    #[test]
+    fn each_phase_has_its_own_deadline() {
+        let (mut uplink, policy, now) = uplink(|_| {});
+        let none = Deadlines::default();
+        assert_eq!(uplink.deadlines(true), Deadlines { dial: Some(now), ..none });
+        assert_eq!(uplink.deadlines(false), none, "no connection is wanted");
+        assert_eq!(uplink.dial(now, policy.connect_timeout), Some(true));
+        let dialing = Deadlines { dial_timeout: Some(now + 10 * SECOND), ..none };
+        assert_eq!(uplink.deadlines(true), dialing);
+        assert!(uplink.open(now, &policy));
+        assert_eq!(uplink.deadlines(true), Deadlines { idle: Some(now + 5 * SECOND), ..none });
+        assert!(uplink.receive(now + SECOND, policy.idle_timeout));
+        assert_eq!(uplink.deadlines(true).idle, Some(now + 6 * SECOND));
+        uplink.close();
+        assert_eq!(uplink.deadlines(true), none);
+    }
+
+    #[test]
+    fn nothing_of_a_connection_outlives_it() {
+        let (mut uplink, policy, now) = uplink(|config| config.first_connection = 70);
+        assert_eq!(uplink.number(), 70, "of the first to be");
+        for number in [70, 71] {
+            let due = dial_at(&uplink);
+            assert!(uplink.dial(due, policy.connect_timeout).is_some());
+            assert!(uplink.open(due, &policy));
+            assert_eq!(uplink.number(), number);
+            let connection = uplink.connection_mut().unwrap();
+            assert_eq!((connection.requests.sent(), connection.live_since()), (0, None));
+            assert_eq!(connection.observe(9), crate::sequence::Arrival::InOrder);
+            connection.requests.count_sent();
+            connection.served(due);
+            uplink.end(due, &broken(), true);
+            assert!(uplink.connection().is_none() && !uplink.is_open());
+        }
+        assert_eq!(uplink.last_message(), None);
+        assert!(!uplink.receive(now, policy.idle_timeout), "nothing can have come on none");
+    }
+
+    #[test]
+    fn an_opening_counts_only_after_a_dial() {
+        let (mut uplink, policy, now) = uplink(|_| {});
+        assert!(!uplink.open(now, &policy));
+        uplink.dial(now, policy.connect_timeout);
+        uplink.end(now, &dial_failed(), true);
+        assert!(!uplink.open(now, &policy), "it came after the dial was given up");
+        assert_eq!(uplink.dial(now, policy.connect_timeout), None, "not due yet");
+    }
+
+    #[test]
+    fn what_the_caller_still_has_is_dropped_once() {
+        let (mut uplink, policy, now) = uplink(|_| {});
+        uplink.dial(now, policy.connect_timeout);
+        uplink.end(now, &dial_failed(), true);
+        assert!(!uplink.take_disconnect(), "the caller has lost it already");
+        let due = dial_at(&uplink);
+        uplink.dial(due, policy.connect_timeout);
+        uplink.end(due, &Disconnect::TimedOut(SECOND), false);
+        uplink.close();
+        assert!(uplink.take_disconnect(), "also when the session ends before");
+        assert!(!uplink.take_disconnect());
+    }
+
+    #[test]
+    fn an_end_that_is_the_last_ends_the_uplink() {
+        let (mut uplink, policy, now) =
+            uplink(|config| config.policy.max_failed_dials = std::num::NonZeroU32::new(1));
+        uplink.dial(now, policy.connect_timeout);
+        let ended = uplink.end(now, &dial_failed(), true);
+        let next = NextDial::GaveUp { failed_dials: 1 };
+        assert_eq!(ended, Ended { failure: None, next });
+        assert!(uplink.is_ended());
+    }
+
+    #[test]
+    fn what_is_held_back_moves_its_own_deadline() {
+        let (mut uplink, policy, now) = uplink(|_| {});
+        assert_eq!(uplink.hold(now, now + SECOND, policy.connect_timeout), None);
+        uplink.dial(now, policy.connect_timeout);
+        assert_eq!(uplink.hold(now, now + SECOND, policy.connect_timeout), None);
+        assert_eq!(uplink.deadlines(true).dial_timeout, Some(now + 11 * SECOND));
+        uplink.open(now, &policy);
+        uplink.connection_mut().unwrap().requests.count_sent();
+        let held = uplink.hold(now, now + 3 * SECOND, policy.connect_timeout);
+        assert_eq!(held, Some((1, now + 3 * SECOND)));
+        assert_eq!(uplink.ready_at(now), now + 3 * SECOND);
+        uplink.end(now, &broken(), true);
+        let due = dial_at(&uplink);
+        uplink.dial(due, policy.connect_timeout);
+        uplink.open(due, &policy);
+        assert_eq!(uplink.ready_at(due), due, "released with the connection");
+    }
+}

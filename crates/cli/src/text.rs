@@ -23,42 +23,8 @@ pub(crate) fn printable(text: &str) -> String {
 /// Returns what an event says about the state of the connection or a product, in one line;
 /// `None` for the change of a book, of which there are many.
 pub(crate) fn event_text(event: &SessionEvent) -> Option<String> {
-    Some(match event {
-        SessionEvent::Aliased { product, canonical } => {
-            format!("{product} is answered as {canonical}")
-        }
-        SessionEvent::AuthenticationFailed(failure) => failure.to_string(),
-        SessionEvent::Connected => "connected".to_owned(),
-        SessionEvent::Disconnected { reason } => {
-            format!("disconnected: {}", printable(&reason.to_string()))
-        }
-        SessionEvent::GaveUp { failed_dials } => {
-            format!("gave up after {failed_dials} failed dials")
-        }
-        SessionEvent::LeftOut { product } => {
-            format!("{product} is one product too many, and left out")
-        }
-        SessionEvent::Lost { product, cause } => format!("{product} lost ({cause})"),
-        SessionEvent::Missed { count } => format!("{count} events were missed"),
-        SessionEvent::Quiet { product, .. } => format!("{product} has not changed for a while"),
-        SessionEvent::Refused { message, .. } => {
-            format!("the venue refuses: {}", printable(message))
-        }
-        SessionEvent::Requested { product } => format!("{product} syncing"),
-        SessionEvent::Synced { product, sequence } => {
-            format!("{product} live from frame {sequence}")
-        }
-        SessionEvent::Rejected { times } => format!("turned away {times} times, and gave up"),
-        SessionEvent::Undecodable { product: None, error } => {
-            format!("a frame could not be read: {}", printable(&error.to_string()))
-        }
-        SessionEvent::Undecodable { product: Some(product), error } => {
-            format!("{product}: a frame could not be read: {}", printable(&error.to_string()))
-        }
-        SessionEvent::LevelRejected { product, error } => format!("{product}: {error}"),
-        SessionEvent::Unlisted { product } => format!("the venue does not list {product}"),
-        _ => return None,
-    })
+    let is_update = matches!(event, SessionEvent::Updated { .. });
+    (!is_update).then(|| printable(&event.to_string()))
 }
 
 /// Returns whether an event is a complaint, which a program that reads only the changes of status

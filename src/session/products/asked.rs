@@ -306,3 +306,228 @@ impl Stage {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn resubscribing() -> Policy {
+        Policy { resync: Resync::Resubscribe, ..Policy::default() }
+    }
+
+    /// What a connection was asked for a product that lost its book again after each request.
+    struct Patient {
+        asked: Asked,
+        cooldown: Cooldown,
+        policy: Policy,
+        now: Instant,
+        requests: u64,
+    }
+
+    impl Patient {
+        fn new() -> Self {
+            let (policy, now) = (resubscribing(), Instant::now());
+            let asked = Asked::afresh(policy.resync, now);
+            Self { asked, cooldown: Cooldown::default(), policy, now, requests: 0 }
+        }
+
+        /// Requests its snapshot as soon as that may be, and returns how long that was.
+        fn request(&mut self) -> Duration {
+            let start = self.now;
+            self.now = self.now.max(self.asked.wanted_at().expect("a wish"));
+            self.asked.take_unsubscribe(self.now);
+            self.requests += 1;
+            assert!(self.asked.request(self.now, self.requests, self.now + 10 * SECOND));
+            self.now - start
+        }
+
+        fn lose(&mut self, cause: Cause) -> Healing {
+            self.asked.lose();
+            self.asked.heal(self.now, cause, &self.policy, &mut self.cooldown)
+        }
+    }
+
+    #[test]
+    fn a_product_is_requested_when_it_is_due_and_after_its_subscription_was_ended() {
+        let mut patient = Patient::new();
+        let now = patient.now;
+        assert!(patient.asked.is_wanted() && !patient.asked.was_requested());
+        assert!(!patient.asked.take_unsubscribe(now), "a new connection has no subscription");
+        patient.request();
+        assert!(patient.asked.is_awaiting() && patient.asked.was_requested());
+        assert!(!patient.asked.request(now, 2, now), "it is requested once");
+
+        assert_eq!(patient.lose(Cause::Crossed), Healing::AskAgain);
+        assert!(!patient.asked.take_unsubscribe(now + SECOND), "no sooner than after 2 s");
+        assert!(!patient.asked.request(now + 2 * SECOND, 2, now), "the end comes first");
+        assert!(patient.asked.take_unsubscribe(now + 2 * SECOND));
+        assert!(!patient.asked.request(now + SECOND, 2, now));
+        assert!(patient.asked.request(now + 2 * SECOND, 2, now + 12 * SECOND));
+    }
+
+    #[test]
+    fn only_the_first_request_of_a_connection_makes_an_update_before_the_snapshot_a_fault() {
+        let mut patient = Patient::new();
+        patient.request();
+        assert!(matches!(patient.asked.stage(), Stage::Awaiting { is_first: true, .. }));
+        patient.lose(Cause::Premature);
+        patient.request();
+        assert!(matches!(patient.asked.stage(), Stage::Awaiting { is_first: false, .. }));
+        let mut joining = Asked::joining(Resync::Reconnect, patient.now);
+        assert!(joining.request(patient.now, 7, patient.now));
+        assert!(matches!(joining.stage(), Stage::Awaiting { is_first: false, .. }));
+    }
+
+    #[test]
+    fn after_three_tries_a_book_is_worth_a_new_connection_once_in_a_while() {
+        let mut patient = Patient::new();
+        patient.request();
+        for _ in 0..3 {
+            assert_eq!(patient.lose(Cause::Crossed), Healing::AskAgain);
+            assert_eq!(patient.request(), 2 * SECOND);
+        }
+        assert_eq!(patient.lose(Cause::Crossed), Healing::NewConnection);
+
+        // The new connection does not heal it either.
+        patient.asked = Asked::afresh(Resync::Resubscribe, patient.now);
+        patient.request();
+        for _ in 0..3 {
+            patient.lose(Cause::Crossed);
+            patient.request();
+        }
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            assert_eq!(patient.lose(Cause::Crossed), Healing::AskAgain);
+            waits.push(patient.request().as_secs());
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
+        patient.now += 300 * SECOND;
+        assert_eq!(patient.lose(Cause::Crossed), Healing::NewConnection);
+    }
+
+    #[test]
+    fn a_product_that_the_venue_does_not_list_is_never_worth_a_connection() {
+        let mut patient = Patient::new();
+        patient.request();
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            assert_eq!(patient.lose(Cause::Refused), Healing::AskAgain);
+            waits.push(patient.request().as_secs());
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 30, 30]);
+        for _ in 0..9 {
+            assert_eq!(patient.lose(Cause::NoSnapshot), Healing::AskAgain);
+            patient.request();
+        }
+        patient.asked.synced();
+        let mut tries = 0;
+        while patient.lose(Cause::Crossed) == Healing::AskAgain {
+            patient.request();
+            tries += 1;
+            assert!(tries <= 3, "served again, it is worth a connection again");
+        }
+    }
+
+    #[test]
+    fn a_loss_before_the_request_is_no_try() {
+        let mut patient = Patient::new();
+        patient.request();
+        patient.lose(Cause::Gap);
+        let wanted_at = patient.asked.wanted_at();
+        for _ in 0..9 {
+            let Patient { asked, cooldown, policy, now, .. } = &mut patient;
+            assert_eq!(asked.heal(*now, Cause::Gap, policy, cooldown), Healing::AskAgain);
+        }
+        assert_eq!(patient.asked.wanted_at(), wanted_at);
+    }
+
+    #[test]
+    fn failures_that_were_forgotten_do_not_count() {
+        let mut patient = Patient::new();
+        patient.request();
+        for forget in [Asked::forget_tries, Asked::forget_failures] {
+            for _ in 0..3 {
+                assert_eq!(patient.lose(Cause::Quiet), Healing::AskAgain);
+                patient.request();
+            }
+            forget(&mut patient.asked);
+        }
+        assert_eq!(patient.lose(Cause::Quiet), Healing::AskAgain);
+        assert_eq!(patient.request(), 2 * SECOND);
+    }
+
+    #[test]
+    fn a_passive_product_waits_for_what_comes() {
+        let mut patient = Patient::new();
+        patient.policy.resync = Resync::Passive;
+        patient.asked = Asked::afresh(Resync::Passive, patient.now);
+        assert!(patient.asked.is_awaiting());
+        patient.asked.synced();
+        assert_eq!(patient.lose(Cause::Gap), Healing::AwaitSnapshot);
+        assert!(matches!(patient.asked.stage(), Stage::Awaiting { deadline: None, .. }));
+        patient.asked.synced();
+        assert_eq!(patient.asked.unlisted(0), Unlisted::Refused, "it was never requested here");
+    }
+
+    #[test]
+    fn an_answer_that_does_not_list_a_product_is_judged_by_its_place() {
+        let mut patient = Patient::new();
+        assert_eq!(patient.asked.unlisted(9), Unlisted::NotDue, "it is not requested yet");
+        patient.requests = 6;
+        patient.request();
+        assert_eq!(patient.asked.unlisted(6), Unlisted::NotDue, "an earlier request is answered");
+        assert_eq!(patient.asked.unlisted(7), Unlisted::Refused);
+        assert!(patient.asked.is_awaited_of(7) && !patient.asked.is_awaited_of(6));
+        patient.asked.synced();
+        assert!(!patient.asked.is_awaited_of(7));
+        assert_eq!(patient.asked.unlisted(7), Unlisted::Refused);
+        assert_eq!(patient.asked.unlisted(6), Unlisted::EndedEarlier);
+        patient.asked.lose();
+        assert_eq!(patient.asked.unlisted(7), Unlisted::NotDue);
+    }
+
+    #[test]
+    fn a_snapshot_that_an_earlier_end_has_swallowed_is_worth_a_new_connection() {
+        let mut patient = Patient::new();
+        patient.request();
+        patient.asked.await_newer(patient.now + 10 * SECOND);
+        assert_eq!(patient.asked.give_up_snapshot(&patient.policy), Some(1));
+        assert_eq!(patient.lose(Cause::NoSnapshot), Healing::NewConnection);
+
+        let mut patient = Patient::new();
+        patient.request();
+        patient.asked.await_newer(patient.now + 10 * SECOND);
+        patient.asked.synced();
+        assert_eq!(patient.asked.give_up_snapshot(&patient.policy), Some(1));
+        assert_eq!(patient.lose(Cause::NoSnapshot), Healing::AskAgain, "it came after all");
+    }
+
+    #[test]
+    fn only_the_deadline_of_the_request_that_is_held_moves() {
+        let mut patient = Patient::new();
+        let now = patient.now;
+        patient.request();
+        let deadline = |asked: &Asked| match asked.stage() {
+            Stage::Awaiting { deadline, .. } => deadline,
+            stage => panic!("expected an awaited snapshot, got {stage:?}"),
+        };
+        patient.asked.extend_deadline(2, now + 70 * SECOND);
+        assert_eq!(deadline(&patient.asked), Some(now + 10 * SECOND));
+        patient.asked.extend_deadline(1, now + 70 * SECOND);
+        assert_eq!(deadline(&patient.asked), Some(now + 70 * SECOND));
+    }
+
+    #[test]
+    fn only_an_awaited_snapshot_is_requested_anew() {
+        let mut patient = Patient::new();
+        patient.request();
+        patient.asked.repeat(patient.now);
+        assert!(!patient.asked.take_unsubscribe(patient.now), "the venue took no subscription");
+        assert_eq!(patient.request(), Duration::ZERO);
+        patient.asked.synced();
+        patient.asked.repeat(patient.now);
+        assert!(patient.asked.is_live());
+    }
+}

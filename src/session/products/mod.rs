@@ -9,7 +9,6 @@ mod healing;
 mod names;
 mod subscription;
 
-use std::fmt;
 use std::time::Instant;
 
 use smallvec::SmallVec;
@@ -24,29 +23,11 @@ use crate::sequence::Arrival;
 use crate::session::changes::ChangeLog;
 use crate::session::config::MAX_PRODUCTS_PER_REQUEST;
 use crate::session::deadlines::ProductTimer;
+use crate::session::error::TooManyProducts;
 use crate::session::policy::{Policy, Resync};
 use crate::session::stats::Stats;
 use crate::session::status::Cause;
 use crate::wire::{ProductId, TimeReader, Update, UpdateKind, venue};
-
-/// More products were requested than a session may hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TooManyProducts {
-    /// The product that there is no room for.
-    pub product: ProductId,
-    /// The bound, [`SessionConfig::max_products`](crate::session::SessionConfig::max_products).
-    pub max_products: usize,
-}
-
-impl fmt::Display for TooManyProducts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { product, max_products } = self;
-        write!(f, "expected at most max_products ({max_products}) products, got {product} too")
-    }
-}
-
-impl std::error::Error for TooManyProducts {}
 
 /// The products of a session.
 #[derive(Debug)]
@@ -510,3 +491,6 @@ impl Products {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }
+
+#[cfg(test)]
+mod tests;
