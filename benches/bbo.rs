@@ -182,7 +182,7 @@ fn print_latency(cycle: &Cycle) {
     let updates = (rounds + 1) * frames.len() * twelve::CHANGES;
     assert_eq!(session.stats().updates, updates as u64);
     cycle.start.assert_held_by(session.book("BTC-USD").expect("the book stayed live"));
-    let best = session.bbo("BTC-USD").and_then(|reader| reader.load()).map(|bbo| bbo.bid);
+    let best = session.bbo("BTC-USD").ok().and_then(|reader| reader.load()).map(|bbo| bbo.bid);
     assert_eq!(best, session.book("BTC-USD").ok().map(Book::best_bid));
 
     println!(

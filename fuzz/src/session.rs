@@ -100,7 +100,7 @@ impl World {
                 let mut products = self.session.products();
                 let reader = products.find(|held| *held.name() == product).map(|held| held.bbo());
                 drop(products);
-                assert_eq!(self.session.unsubscribe(&product), reader.is_some());
+                assert_eq!(self.session.unsubscribe(&product).is_ok(), reader.is_some());
                 assert!(reader.is_none_or(|reader| reader.load().is_none()), "stale for ever");
             }
             9 if picks.one_in(32) => self.session.close(self.now),

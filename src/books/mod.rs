@@ -338,7 +338,7 @@ impl Books {
         let line = &route.shard.lines[place.unwrap_or_else(|| route.slot.preferred())].line;
         let line = line.queued();
         let session = line.session();
-        let Some(product) = session.product(route.slot.name.as_str()) else {
+        let Ok(product) = session.product(route.slot.name.as_str()) else {
             return ProductStatus::on_its_way(&route.slot.name, route.slot.since);
         };
         ProductStatus {

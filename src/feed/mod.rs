@@ -196,7 +196,7 @@ impl Feed {
     /// Withdraws a product's book and ends its subscription. Returns whether there was one under
     /// this name. Its readers stay empty, even if the product is subscribed to again.
     pub fn unsubscribe(&mut self, product: impl AsRef<str>) -> bool {
-        product.as_ref().parse().is_ok_and(|product| self.session.unsubscribe(&product))
+        self.session.unsubscribe(product).is_ok()
     }
 
     /// Returns a reader of a product's BBO, for any thread.
@@ -204,8 +204,7 @@ impl Feed {
     /// # Errors
     /// [`UnknownProduct`] if the product is not subscribed to.
     pub fn bbo(&self, product: impl AsRef<str>) -> Result<BboReader, UnknownProduct> {
-        let product = product.as_ref();
-        self.session.bbo(product).ok_or_else(|| UnknownProduct::new(product))
+        self.session.bbo(product)
     }
 
     /// Returns the session, which holds the books, their status and the counters.

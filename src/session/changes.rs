@@ -1,4 +1,4 @@
-//! Which levels the last message changed, for those who ask to be told.
+//! Which levels the last message changed, for callers that collect them.
 
 use rust_decimal::Decimal;
 
@@ -9,6 +9,7 @@ const MAX_RETAINED_CHANGES: usize = 8_192;
 
 /// A level that a frame has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs)] // Where, and what rests there now: there is no more to it.
 pub struct LevelChange {
     /// The side of the book.
@@ -23,7 +24,7 @@ pub struct LevelChange {
 #[derive(Debug, Default)]
 pub(super) struct ChangeLog {
     is_on: bool,
-    /// The place of the product, and what became of a level of it.
+    /// The place of a product, and a level of it as it is now.
     entries: Vec<(usize, Side, Fixed, Fixed)>,
 }
 
@@ -55,6 +56,7 @@ impl ChangeLog {
         }
     }
 
+    /// Iterates over the changes of the product at a place.
     pub(super) fn of(&self, index: usize) -> impl Iterator<Item = LevelChange> {
         let entries = self.entries.iter().filter(move |entry| entry.0 == index);
         entries.map(|&(_, side, price, size)| LevelChange {
@@ -68,6 +70,19 @@ impl ChangeLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn a_change_is_written_and_read() {
+        let price = Decimal::new(8_327_725, 2);
+        for (size, text) in [(Some(Decimal::new(36, 3)), "\"0.036\""), (None, "null")] {
+            let change = LevelChange { side: Side::Bid, price, size };
+            let written = serde_json::to_string(&change).unwrap();
+            let expected = format!(r#"{{"side":"bid","price":"83277.25","size":{text}}}"#);
+            assert_eq!(written, expected);
+            assert_eq!(serde_json::from_str::<LevelChange>(&written).unwrap(), change);
+        }
+    }
 
     #[test]
     fn memory_is_kept_from_message_to_message_but_not_that_of_huge_ones() {

@@ -1,405 +1,324 @@
-//! What a frame does to the books: counted first, read next, applied whole, then published.
+//! The path of a frame: counted first, read next, applied whole, then published.
 
 use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::changes::ChangeLog;
-use super::event::{Cause, SessionEvent, Status};
-use super::machine::Machine;
+use super::answers::{acknowledged, refused};
+use super::changes::{ChangeLog, LevelChange};
+use super::coordinator::Coordinator;
+use super::event::SessionEvent;
 use super::policy::{Resync, SequenceScope};
-use super::stats::Stats;
-use super::subscription::{Stage, Subscription};
-use crate::bbo::FrameOrigin;
-use crate::book::{Applied, Book, BookError, Snapshot};
+use super::products::{Fault, Finished, FrameMark, Touched};
+use super::stats::Fate;
+use super::status::Cause;
 use crate::sequence::Arrival;
-use crate::units::PackedLevel;
-use crate::wire::{self, Body, DecodeError, Frame, Update, UpdateKind, WireTime};
+use crate::wire::{Body, DecodeError, Frame, ProductId, TimeReader, Update, Updates};
 
 /// Frames seen hold one event, so a list of this many products never leaves the stack.
 const USUAL_PRODUCTS_PER_FRAME: usize = 4;
 
-/// A product that a frame has something for.
-struct Touched<'f> {
-    index: usize,
-    /// The time of its newest level, unread.
-    event_time: Option<WireTime<'f>>,
-    /// Whether a level is other than before.
-    is_changed: bool,
-    /// Whether a snapshot replaced its book.
-    is_replaced: bool,
-    /// Whether its number was found to be a duplicate, where each product has its own numbers.
-    is_duplicate: bool,
+/// What frames need beside the session's parts.
+#[derive(Debug, Default)]
+pub(super) struct FramePath {
+    /// What the last message changed, if anyone collects it.
+    changes: ChangeLog,
+    /// Reads the times of the venue's engine.
+    times: TimeReader,
 }
 
-/// Why a product's part of a frame was not applied.
-enum Fault {
-    Decode(DecodeError),
-    Book(BookError),
-    /// An update came where the snapshot was due.
-    Premature,
-}
-
-impl From<DecodeError> for Fault {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
+impl FramePath {
+    pub(super) fn collect_changes(&mut self, is_on: bool) {
+        self.changes.switch(is_on);
     }
-}
 
-impl From<BookError> for Fault {
-    fn from(error: BookError) -> Self {
-        Self::Book(error)
+    /// Iterates over what the last message changed of the product at a place.
+    pub(super) fn changes_of(&self, index: usize) -> impl Iterator<Item = LevelChange> {
+        self.changes.of(index)
     }
-}
 
-impl Machine {
+    /// Forgets what the last message changed.
+    #[inline]
+    pub(super) fn forget_changes(&mut self) {
+        self.changes.clear();
+    }
+
     /// Takes an order-book frame of one event: its number before anything else.
-    pub(super) fn update(&mut self, now: Instant, sequence: u64, update: &Update<'_>) {
-        let arrival = self.arrival_of(Some(sequence));
-        #[cfg(level2_sabotage)]
-        let arrival = self.sabotage_arrival(arrival, super::sabotage::is_snapshot(update));
-        if !self.has_use_for_frame(now, arrival) {
+    pub(super) fn update(
+        &mut self,
+        session: &mut Coordinator,
+        now: Instant,
+        sequence: u64,
+        update: &Update<'_>,
+    ) {
+        let arrival = arrival_of(session, Some(sequence));
+        if !has_use_for_frame(session, now, arrival) {
             return;
         }
-        self.stats.book_frames += 1;
-        if let Some(index) = self.index_of(now, update) {
-            let mut touched = self.touch(now, sequence, index);
-            self.apply(now, update, &mut touched);
-            self.finish(now, sequence, &touched);
+        session.stats_mut().record(Fate::Book { is_expected_shape: true });
+        if let Some(index) = find(session, now, update) {
+            let mut touched = touch(session, now, sequence, index);
+            self.apply(session, now, update, &mut touched);
+            self.finish(session, now, sequence, &touched);
         }
     }
 
     /// Takes any other frame: its number before anything else, whatever its channel is.
     #[inline(never)]
-    pub(super) fn frame(&mut self, now: Instant, frame: &Frame<'_>) {
-        let arrival = self.arrival_of(frame.sequence());
-        #[cfg(level2_sabotage)]
-        let arrival = self.sabotage_arrival(arrival, super::sabotage::holds_snapshot(frame));
-        if !self.has_use_for_frame(now, arrival) {
+    pub(super) fn frame(&mut self, session: &mut Coordinator, now: Instant, frame: &Frame<'_>) {
+        let arrival = arrival_of(session, frame.sequence());
+        if !has_use_for_frame(session, now, arrival) {
             return;
         }
         match frame.body() {
             Body::Level2 { sequence, updates } => {
-                self.stats.book_frames += 1;
-                self.stats.general_frames += u64::from(!frame.is_expected_shape());
-                self.updates(now, sequence, updates);
+                let is_expected_shape = frame.is_expected_shape();
+                session.stats_mut().record(Fate::Book { is_expected_shape });
+                self.updates(session, now, sequence, updates);
             }
             Body::Subscriptions(subscriptions) => {
-                self.stats.answers += 1;
-                self.acknowledged(now, &subscriptions);
+                session.stats_mut().record(Fate::Answer);
+                acknowledged(session, now, &subscriptions);
             }
-            Body::Heartbeat { .. } => self.stats.heartbeats += 1,
-            Body::Error { kind, message } => self.refused(now, kind, message),
-            Body::Other { .. } => self.stats.other_channels += 1,
-        }
-    }
-
-    /// Says how the number of a frame arrived, where all frames of the connection share a counter.
-    #[inline]
-    fn arrival_of(&mut self, sequence: Option<u64>) -> Arrival {
-        match sequence {
-            Some(sequence) if self.config.policy.sequence_scope == SequenceScope::Connection => {
-                self.tracker.observe(sequence)
+            Body::Heartbeat { .. } => session.stats_mut().record(Fate::Heartbeat),
+            Body::Error { kind, message } => {
+                session.stats_mut().record(Fate::Refused);
+                refused(session, now, kind, message);
             }
-            _ => Arrival::InOrder,
+            Body::Other { .. } => session.stats_mut().record(Fate::OtherChannel),
         }
     }
 
-    /// Does what the number of a frame asks for, and says whether there is a use for the frame.
-    #[inline]
-    fn has_use_for_frame(&mut self, now: Instant, arrival: Arrival) -> bool {
-        if self.count_arrival(arrival) {
-            return false;
-        }
-        if let Some(cause) = cause_of(arrival) {
-            self.lose_connection_sync(now, cause);
-            // The frame itself is sound: on a connection that is kept a snapshot in it heals its
-            // product.
-            self.stats.discarded += u64::from(!self.is_open());
-            return self.is_open();
-        }
-        true
-    }
-
-    /// Takes a message that is no frame. Its number is unknown, and so is what it was for.
-    #[cold]
-    pub(super) fn undecodable_frame(&mut self, now: Instant, error: DecodeError) {
-        self.tracker.skip_unreadable();
-        self.stats.unreadable += 1;
-        self.lose_to_undecodable(now, error);
-    }
-
-    #[cold]
-    fn lose_to_undecodable(&mut self, now: Instant, error: DecodeError) {
-        self.stats.undecodable += 1;
-        self.lose_connection_sync(now, Cause::Decode);
-        self.push(SessionEvent::Undecodable { product: None, error });
-    }
-
-    fn updates(&mut self, now: Instant, sequence: u64, updates: wire::Updates<'_>) {
+    fn updates(
+        &mut self,
+        session: &mut Coordinator,
+        now: Instant,
+        sequence: u64,
+        updates: Updates<'_>,
+    ) {
         let mut all_touched: SmallVec<[Touched<'_>; USUAL_PRODUCTS_PER_FRAME]> = SmallVec::new();
         for update in updates {
             let update = match update {
                 Ok(update) => update,
-                Err(error) => return self.lose_to_undecodable(now, error),
+                Err(error) => return lose_to_undecodable(session, now, error),
             };
-            let Some(index) = self.index_of(now, &update) else { continue };
-            let position = all_touched.iter().position(|touched| touched.index == index);
+            // Places hold within a frame: a product that it brings comes last, and a name that is
+            // learnt from it moves none.
+            let Some(index) = find(session, now, &update) else { continue };
+            let position = all_touched.iter().position(|touched| touched.index() == index);
             let position = position.unwrap_or_else(|| {
-                all_touched.push(self.touch(now, sequence, index));
+                all_touched.push(touch(session, now, sequence, index));
                 all_touched.len() - 1
             });
-            self.apply(now, &update, &mut all_touched[position]);
+            self.apply(session, now, &update, &mut all_touched[position]);
         }
         for touched in all_touched {
-            self.finish(now, sequence, &touched);
-        }
-    }
-
-    /// Returns what the first event of a frame for a product begins.
-    #[inline]
-    fn touch<'f>(&mut self, now: Instant, sequence: u64, index: usize) -> Touched<'f> {
-        Touched {
-            index,
-            event_time: None,
-            is_changed: false,
-            is_replaced: false,
-            is_duplicate: self.is_duplicate_for_product(now, index, sequence),
+            self.finish(session, now, sequence, &touched);
         }
     }
 
     /// Applies one event to its book. Nothing is published here.
     #[inline]
-    fn apply<'f>(&mut self, now: Instant, update: &Update<'f>, touched: &mut Touched<'f>) {
-        if touched.is_duplicate || !self.is_open() {
+    fn apply<'f>(
+        &mut self,
+        session: &mut Coordinator,
+        now: Instant,
+        update: &Update<'f>,
+        touched: &mut Touched<'f>,
+    ) {
+        if touched.is_duplicate() || !session.is_open() {
             return;
         }
-        let index = touched.index;
-        #[cfg(level2_sabotage)]
-        self.sabotage_product(index, update);
-        let (subscription, stats) = (self.subscriptions.at_mut(index), &mut self.stats);
-        let (log, max_levels) = (&mut self.changes, self.config.policy.max_levels_per_side);
-        if let Err(fault) = apply(subscription, stats, log, max_levels, update, touched) {
-            self.lose_to_fault(now, index, fault);
+        let (products, stats, _) = session.books();
+        if let Err(fault) = products.apply(update, touched, &mut self.changes, stats) {
+            lose_to_fault(session, now, touched.index(), fault);
         }
     }
 
     /// Checks and publishes a book after the whole frame was applied to it.
-    fn finish(&mut self, now: Instant, sequence: u64, touched: &Touched<'_>) {
-        let index = touched.index;
-        let is_open = self.is_open();
-        let subscription = self.subscriptions.at_mut(index);
-        if !is_open || touched.is_duplicate || !subscription.is_live() {
+    fn finish(
+        &mut self,
+        session: &mut Coordinator,
+        now: Instant,
+        sequence: u64,
+        touched: &Touched<'_>,
+    ) {
+        if touched.is_duplicate() || !session.is_open() {
             return;
         }
-        let tops = subscription.book.tops();
-        #[cfg(level2_sabotage)]
-        let tops = self.saboteur.tops(tops);
-        if tops.are_crossed() {
-            self.stats.crossed += 1;
-            self.lose_product(now, index, Cause::Crossed);
-            return;
-        }
-        let event_time = touched.event_time.and_then(|time| self.times.read(time));
-        let connection = self.connection;
-        let origin = FrameOrigin { sequence, connection, event_time, received: now };
-        subscription.publish(&tops, origin);
-        if touched.is_changed || touched.is_replaced {
-            subscription.last_change = now;
-            // While its quiet is reported a product has no timer, or a later one.
-            if std::mem::take(&mut subscription.is_quiet_reported)
-                && let Some(due) = self.product_due(index)
-            {
-                self.arm_product_timer(due);
-            }
-        }
-        if touched.is_replaced {
-            self.synced(now, index, sequence);
-        } else if touched.is_changed {
-            self.push_updated(index, sequence);
-        }
-    }
-
-    #[cold]
-    fn synced(&mut self, now: Instant, index: usize, sequence: u64) {
-        let subscription = self.subscriptions.at_mut(index);
-        if subscription.status != Status::Live {
-            subscription.status = Status::Live;
-            subscription.since = now;
-        }
-        if std::mem::take(&mut subscription.is_healing) {
-            subscription.stats.resyncs += 1;
-            self.stats.resyncs += 1;
-        }
-        self.stats.snapshots += 1;
-        self.live_since.get_or_insert(now);
-        if let Some(due) = self.product_due(index) {
-            self.arm_product_timer(due);
-        }
-        self.push_each(index, |product| SessionEvent::Synced { product, sequence });
-    }
-
-    /// Counts how a number arrived, and says whether the frame is a duplicate.
-    fn count_arrival(&mut self, arrival: Arrival) -> bool {
-        match arrival {
-            Arrival::InOrder => {}
-            Arrival::Duplicate => self.stats.duplicates += 1,
-            Arrival::Gap { .. } => self.stats.gaps += 1,
-            Arrival::Reset => self.stats.resets += 1,
-        }
-        arrival == Arrival::Duplicate
-    }
-
-    /// Where each product has its own numbers, observes the frame's for this product.
-    #[inline]
-    fn is_duplicate_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
-        self.config.policy.sequence_scope == SequenceScope::Product
-            && self.observe_for_product(now, index, sequence)
-    }
-
-    /// Observes the number of a frame for its product alone; says whether it is a duplicate.
-    fn observe_for_product(&mut self, now: Instant, index: usize, sequence: u64) -> bool {
-        let arrival = self.subscriptions.at_mut(index).tracker.observe(sequence);
-        if let Some(cause) = cause_of(arrival) {
-            match self.config.policy.resync {
-                // One product's numbers say nothing of the others, yet a new connection is what
-                // the policy trusts to heal it.
-                Resync::Reconnect => self.lose_connection_sync(now, cause),
-                Resync::Passive | Resync::Resubscribe => self.lose_product(now, index, cause),
-            }
-        }
-        self.count_arrival(arrival)
-    }
-
-    #[cold]
-    fn lose_to_fault(&mut self, now: Instant, index: usize, fault: Fault) {
-        let product = self.subscriptions.at(index).names.first().map(|name| name.id.clone());
-        match fault {
-            Fault::Decode(error) => {
-                self.stats.undecodable += 1;
-                self.lose_product(now, index, Cause::Decode);
-                self.push(SessionEvent::Undecodable { product, error });
-            }
-            Fault::Book(error) => {
-                self.stats.undecodable += 1;
-                self.lose_product(now, index, Cause::Limit);
-                if let Some(product) = product {
-                    self.push(SessionEvent::LevelRejected { product, error });
-                }
-            }
-            Fault::Premature => self.lose_product(now, index, Cause::Premature),
+        let index = touched.index();
+        let mark = FrameMark { sequence, connection: session.uplink().number(), received: now };
+        let (products, _, policy) = session.books();
+        match products.finish(touched, mark, &mut self.times, policy) {
+            Finished::NotLive | Finished::Unchanged => {}
+            Finished::Updated => session.report_updated(index, sequence),
+            Finished::Synced => synced(session, now, index, sequence),
+            Finished::Crossed => lose_to_crossing(session, now, index),
         }
     }
 }
 
-/// Applies one event to its book. Nothing is published here.
-fn apply<'f>(
-    subscription: &mut Subscription,
-    stats: &mut Stats,
-    log: &mut ChangeLog,
-    max_levels: usize,
-    update: &Update<'f>,
-    touched: &mut Touched<'f>,
-) -> Result<(), Fault> {
-    match (update.kind()?, subscription.stage) {
-        // The venue was told to end the subscription, or was never asked for one: no updates
-        // would follow this snapshot, and its book would grow stale while it looks live.
-        (UpdateKind::Snapshot, Stage::Wanted { unsubscribes_first: false, .. } | Stage::Down) => {
-            stats.awaiting += 1;
-        }
-        (UpdateKind::Snapshot, _) => {
-            replace_book(&mut subscription.book, update, max_levels, touched)?;
-            subscription.stage = Stage::Live;
-            subscription.is_ended_earlier = false;
-            subscription.is_unlisted = false;
-            subscription.has_own_stream |= update.product_id() == subscription.wire_name.as_str();
-            touched.is_replaced = true;
-            log.forget(touched.index);
-        }
-        (UpdateKind::Update, Stage::Live) => {
-            let mut applied = Applied::default();
-            let result = apply_changes(&mut subscription.book, log, update, touched, &mut applied);
-            touched.is_changed |= applied.made > 0;
-            stats.updates += applied.total;
-            stats.orphan_deletes += applied.absent;
-            subscription.stats.updates += applied.total;
-            subscription.stats.orphan_deletes += applied.absent;
-            result?;
-        }
-        (UpdateKind::Update, Stage::Awaiting { is_first: true, .. }) => {
-            return Err(Fault::Premature);
-        }
-        (UpdateKind::Update, Stage::Awaiting { .. } | Stage::Down | Stage::Wanted { .. }) => {
-            stats.awaiting += 1;
-        }
+/// Takes a message that is no frame. Its number is unknown, and so is what it was for.
+#[cold]
+pub(super) fn unreadable(session: &mut Coordinator, now: Instant, error: DecodeError) {
+    if let Some(connection) = session.uplink_mut().connection_mut() {
+        connection.skip_unreadable();
     }
-    Ok(())
+    session.stats_mut().record(Fate::Unreadable);
+    lose_to_undecodable(session, now, error);
 }
 
-/// Replaces all levels of a book by those of a snapshot, or none.
-#[inline(never)]
-fn replace_book<'f>(
-    book: &mut Book,
-    update: &Update<'f>,
-    max_levels: usize,
-    touched: &mut Touched<'f>,
-) -> Result<(), Fault> {
-    let mut snapshot = Snapshot::new(max_levels);
-    if let Some((levels, event_time)) = update.read_levels() {
-        touched.event_time = Some(event_time);
-        snapshot.extend(levels)?;
-    } else {
-        update.levels()?.try_take_each(|level| {
-            touched.event_time = level.event_time;
-            snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
-        })?;
-    }
-    book.replace(snapshot);
-    Ok(())
-}
-
-/// Makes the changes of an update, and counts them. After an error, those before it were made.
+/// Returns how the number of a frame arrived, where all frames of the connection share a counter.
 #[inline]
-fn apply_changes<'f>(
-    book: &mut Book,
-    log: &mut ChangeLog,
-    update: &Update<'f>,
-    touched: &mut Touched<'f>,
-    applied: &mut Applied,
-) -> Result<(), Fault> {
-    match update.read_levels() {
-        Some((changes, event_time)) if !log.is_on() => {
-            touched.event_time = Some(event_time);
-            Ok(book.apply(changes, applied)?)
-        }
-        _ => apply_one_by_one(book, log, update, touched, applied),
+fn arrival_of(session: &mut Coordinator, sequence: Option<u64>) -> Arrival {
+    if session.policy().sequence_scope == SequenceScope::Connection
+        && let Some(sequence) = sequence
+        && let Some(connection) = session.uplink_mut().connection_mut()
+    {
+        return connection.observe(sequence);
+    }
+    Arrival::InOrder
+}
+
+/// Does what the number of a frame asks for. Returns whether there is a use for the frame.
+#[inline]
+fn has_use_for_frame(session: &mut Coordinator, now: Instant, arrival: Arrival) -> bool {
+    session.stats_mut().record_arrival(arrival);
+    if arrival == Arrival::Duplicate {
+        return false;
+    }
+    match cause_of(arrival) {
+        Some(cause) => has_use_after_loss(session, now, cause),
+        None => true,
     }
 }
 
-#[inline(never)]
-fn apply_one_by_one<'f>(
-    book: &mut Book,
-    log: &mut ChangeLog,
-    update: &Update<'f>,
-    touched: &mut Touched<'f>,
-    applied: &mut Applied,
-) -> Result<(), Fault> {
-    update.levels()?.try_take_each(|level| {
-        touched.event_time = level.event_time;
-        let made_before = applied.made;
-        book.apply(&[PackedLevel::new(level.side, level.price, level.size)], applied)?;
-        if log.is_on() && applied.made > made_before {
-            log.push(touched.index, level.side, level.price, level.size);
-        }
-        Ok(())
-    })
+/// Loses every book. The frame itself is sound: on a connection that is kept, a snapshot in it
+/// heals its product.
+#[cold]
+fn has_use_after_loss(session: &mut Coordinator, now: Instant, cause: Cause) -> bool {
+    session.lose_sync(now, cause);
+    let is_open = session.is_open();
+    if !is_open {
+        session.stats_mut().record(Fate::Discarded);
+    }
+    is_open
 }
 
 /// Returns why the books are lost when a number arrives so, if they are.
+#[inline]
 const fn cause_of(arrival: Arrival) -> Option<Cause> {
     match arrival {
         Arrival::InOrder | Arrival::Duplicate => None,
         Arrival::Gap { .. } => Some(Cause::Gap),
         Arrival::Reset => Some(Cause::Reset),
+    }
+}
+
+/// Returns the place of the product that an event is for, learning names on the way, or counts the
+/// event as one for a product that was not requested.
+#[inline]
+fn find(session: &mut Coordinator, now: Instant, update: &Update<'_>) -> Option<usize> {
+    let (products, ..) = session.books();
+    let index = products.find_in_frame(update);
+    if index.is_some() { index } else { find_unknown(session, now, update) }
+}
+
+#[cold]
+fn find_unknown(session: &mut Coordinator, now: Instant, update: &Update<'_>) -> Option<usize> {
+    let index = learn_name(session, now, update);
+    if index.is_none() {
+        session.stats_mut().record_unasked();
+    }
+    index
+}
+
+fn learn_name(session: &mut Coordinator, now: Instant, update: &Update<'_>) -> Option<usize> {
+    let product = ProductId::new(update.product_id()).ok()?;
+    let connection = session.uplink().connection();
+    // A snapshot may be the last frame of a stream that was ended, if any was.
+    if connection.is_some_and(|connection| !connection.requests.has_left_any())
+        && let Some(index) = session.products().find_alias_of(update)
+    {
+        session.adopt_alias(index, &product);
+        return Some(index);
+    }
+    if !session.config().adopt_products {
+        return None;
+    }
+    session.add(now, product).ok()?;
+    session.products().find(update.product_id())
+}
+
+/// Returns what the first event of a frame for a product begins.
+#[inline]
+fn touch<'f>(session: &mut Coordinator, now: Instant, sequence: u64, index: usize) -> Touched<'f> {
+    let is_duplicate = session.policy().sequence_scope == SequenceScope::Product
+        && session.is_open()
+        && is_duplicate_of_product(session, now, index, sequence);
+    Touched::new(index, is_duplicate)
+}
+
+/// Observes the number of a frame for its product alone. Returns whether it is a duplicate.
+fn is_duplicate_of_product(
+    session: &mut Coordinator,
+    now: Instant,
+    index: usize,
+    sequence: u64,
+) -> bool {
+    let (products, stats, policy) = session.books();
+    let arrival = products.observe(index, sequence);
+    stats.record_arrival(arrival);
+    let resync = policy.resync;
+    if let Some(cause) = cause_of(arrival) {
+        match resync {
+            // One product's numbers say nothing of the others, yet a new connection is what the
+            // policy trusts to heal it.
+            Resync::Reconnect => session.lose_sync(now, cause),
+            Resync::Passive | Resync::Resubscribe => session.lose_product(now, index, cause),
+        }
+    }
+    arrival == Arrival::Duplicate
+}
+
+#[cold]
+fn synced(session: &mut Coordinator, now: Instant, index: usize, sequence: u64) {
+    let (products, stats, policy) = session.books();
+    let was_lost = products.synced(index, now, policy);
+    stats.record_synced(was_lost);
+    if let Some(connection) = session.uplink_mut().connection_mut() {
+        connection.served(now);
+    }
+    session.report_each(index, |product| SessionEvent::Synced { product, sequence });
+}
+
+#[cold]
+fn lose_to_crossing(session: &mut Coordinator, now: Instant, index: usize) {
+    session.stats_mut().record_crossed();
+    session.lose_product(now, index, Cause::Crossed);
+}
+
+#[cold]
+fn lose_to_undecodable(session: &mut Coordinator, now: Instant, error: DecodeError) {
+    session.stats_mut().record_undecodable();
+    session.lose_sync(now, Cause::Decode);
+    session.report(SessionEvent::Undecodable { product: None, error });
+}
+
+#[cold]
+fn lose_to_fault(session: &mut Coordinator, now: Instant, index: usize, fault: Fault) {
+    let product = session.products().at(index).first_name().id().clone();
+    match fault {
+        Fault::Decode(error) => {
+            session.stats_mut().record_undecodable();
+            session.lose_product(now, index, Cause::Decode);
+            session.report(SessionEvent::Undecodable { product: Some(product), error });
+        }
+        Fault::Book(error) => {
+            session.stats_mut().record_undecodable();
+            session.lose_product(now, index, Cause::Limit);
+            session.report(SessionEvent::LevelRejected { product, error });
+        }
+        Fault::Premature => session.lose_product(now, index, Cause::Premature),
     }
 }

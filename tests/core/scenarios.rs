@@ -281,7 +281,7 @@ impl Scenario {
                 }
             }
             "unsubscribe" => {
-                if !self.session.unsubscribe(&product(rest)?) {
+                if self.session.unsubscribe(product(rest)?).is_err() {
                     self.pending = Some(format!("error no product {rest}"));
                 }
             }
@@ -339,7 +339,7 @@ impl Scenario {
     /// The live book of a product, or why there is none; its readers on other threads must agree.
     fn book(&self, name: &str) -> Outcome<Result<&Book, &'static str>> {
         let book = self.session.book(name);
-        let published = self.session.bbo(name).and_then(|reader| reader.load());
+        let published = self.session.bbo(name).ok().and_then(|reader| reader.load());
         let best = book.as_ref().ok().map(|book| (book.best_bid(), book.best_ask()));
         if published.map(|bbo| (bbo.bid, bbo.ask)) != best {
             return mismatch(format!("what the book says, {best:?}"), format!("{published:?}"));

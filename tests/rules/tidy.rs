@@ -123,8 +123,11 @@ fn sources_in(directory: &str) -> Vec<Source> {
 /// The files of one core module that are not its tests.
 fn sources_of(module: &str) -> Vec<Source> {
     let below = sources_in(&format!("src/{module}"));
+    let is_test = |path: &Path| {
+        path.ends_with("tests.rs") || path.parent().is_some_and(|parent| parent.ends_with("tests"))
+    };
     let mut sources: Vec<Source> =
-        below.into_iter().filter(|source| !source.path.ends_with("tests.rs")).collect();
+        below.into_iter().filter(|source| !is_test(&source.path)).collect();
     let path = root().join(format!("src/{module}.rs"));
     if let Ok(text) = fs::read_to_string(&path) {
         sources.push(Source { path, text });

@@ -95,35 +95,10 @@ fn without_faults_nothing_is_ever_lost() {
     }
 }
 
-/// Breaks the session on purpose, one way after the other, and expects the simulation to notice.
-/// Run with `RUSTFLAGS="--cfg level2_sabotage"`.
-#[cfg(level2_sabotage)]
-#[test]
-fn every_saboteur_is_caught() {
-    use level2::session::Sabotage;
-
-    // Hundreds of expected panics would bury what is to be read.
-    std::panic::set_hook(Box::new(|_| {}));
-    for sabotage in Sabotage::ALL {
-        let caught = (0..1_000).find(|seed| {
-            catch_unwind(|| simulate(*seed, Plan::draw(*seed), Some(sabotage))).is_err()
-        });
-        match caught {
-            Some(seed) => println!("{sabotage:?} is caught by seed {seed}"),
-            None => panic!("{sabotage:?} was not caught by 1,000 seeds"),
-        }
-    }
-}
-
 fn simulate_seed(seed: u64) -> Run {
     let plan = Plan::draw(seed);
     let _told = Told(seed, plan.config.policy.resync);
-    simulate(
-        seed,
-        plan,
-        #[cfg(level2_sabotage)]
-        None,
-    )
+    simulate(seed, plan)
 }
 
 /// Runs the seeds on all cores. Returns what they did together, and those that failed.

@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use level2::bbo::BboReader;
-#[cfg(level2_sabotage)]
-use level2::session::Sabotage;
 use level2::session::{
     Cause, DialStage, Disconnect, Input, MAX_REQUESTS_PER_SECOND, MIN_DIAL_INTERVAL, Output,
     Resync, Session, SessionEvent, Stats,
@@ -39,15 +37,9 @@ pub(crate) struct Run {
 }
 
 /// One seed from start to end: faults, then healing, then rest.
-pub(crate) fn simulate(
-    seed: u64,
-    plan: Plan,
-    #[cfg(level2_sabotage)] sabotage: Option<Sabotage>,
-) -> Run {
+pub(crate) fn simulate(seed: u64, plan: Plan) -> Run {
     let faulty = plan.faulty;
     let mut world = World::new(seed, plan);
-    #[cfg(level2_sabotage)]
-    world.session.sabotage(sabotage);
     world.drive();
     world.run_until(faulty, |_| false);
     world.stop_faults();
@@ -309,7 +301,7 @@ impl World {
         self.tally.changes += 1;
         let product = self.plan.products[self.rng.usize(0..self.plan.products.len())].clone();
         self.moves.note(self.now, format_args!("changes {product}"));
-        if !self.session.unsubscribe(&product) {
+        if self.session.unsubscribe(&product).is_err() {
             self.session.subscribe(self.base + self.now, product.clone()).unwrap();
             self.readers.push((product.to_string(), self.session.bbo(product.as_str()).unwrap()));
             self.ask_again.get_or_insert(self.now + PASSIVE_PAUSE);

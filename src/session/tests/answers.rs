@@ -1,6 +1,7 @@
 //! Which request an answer of the venue belongs to: it names none, so only their order tells.
 
-use super::*;
+use super::harness::*;
+use crate::session::{Cause, Disconnect, Output, SessionEvent};
 
 const GONE: &str = "GONE-USD";
 
@@ -18,10 +19,6 @@ fn with_unlisted_product(max_resubscribes: u32) -> Harness {
     harness.ack(&[BTC]);
     assert!(harness.events().contains(&SessionEvent::Unlisted { product: id(GONE) }));
     harness
-}
-
-fn resubscribing(products: &[&str]) -> SessionConfig {
-    tuned(config(products), |policy| policy.resync = Resync::Resubscribe)
 }
 
 #[test]
@@ -141,7 +138,7 @@ fn a_product_that_is_served_again_is_worth_a_connection_again() {
 fn what_the_venue_did_not_list_or_was_left_is_of_one_connection() {
     let mut harness = Harness::live(config(&[BTC, ETH]));
     harness.ack(&[ETH]);
-    assert!(harness.session.unsubscribe(&id(ETH)));
+    harness.session.unsubscribe(ETH).unwrap();
     harness.drain();
     harness.close_by_venue();
     harness.session.subscribe(harness.now, id("FOO-USDC")).unwrap();
@@ -154,4 +151,86 @@ fn what_the_venue_did_not_list_or_was_left_is_of_one_connection() {
     let reconnects = harness.session.stats().reconnects;
     harness.advance_beating(60);
     assert!(harness.session.stats().reconnects > reconnects);
+}
+
+#[test]
+fn a_refusal_is_of_the_products_of_its_request() {
+    let mut harness = Harness::new(config(&[BTC]));
+    harness.open();
+    harness.drain();
+    harness.session.subscribe(harness.now, id(ETH)).unwrap();
+    harness.drain();
+    let unserved = |harness: &Harness| -> Vec<String> {
+        harness.session.unserved().map(|product| product.name().to_string()).collect()
+    };
+    assert_eq!(unserved(&harness), [""; 0], "nothing was answered yet");
+    harness.frame(&[snapshot(BTC, "bid 1 1")]);
+    harness.ack(&[BTC]);
+    assert_eq!(unserved(&harness), [""; 0], "it was served");
+    harness.ack(&[BTC]);
+    harness.error("too many L2 streams requested in a single session");
+    assert_eq!(unserved(&harness), [ETH]);
+}
+
+#[test]
+fn a_product_that_is_not_listed_is_reported_and_requested_at_growing_intervals() {
+    let mut harness = Harness::new(config(&[BTC, "GONE-USD"]));
+    harness.open();
+    harness.drain();
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    let events = harness.events();
+    assert!(events.contains(&SessionEvent::Unlisted { product: id("GONE-USD") }), "{events:?}");
+    harness.assert_lost("GONE-USD", Cause::Refused);
+    let mut waits = Vec::new();
+    let mut last = harness.now;
+    for _ in 0..600 {
+        let requests = requests_of(&harness.advance_beating(1));
+        if requests.contains(&"subscribe level2 GONE-USD".to_owned()) {
+            waits.push((harness.now - last).as_secs());
+            last = harness.now;
+        }
+        for _ in requests {
+            harness.ack(&[BTC]);
+        }
+        harness.assert_live(BTC, "100 1 / 101 2");
+    }
+    assert_eq!(waits[..5], [2, 4, 8, 16, 30], "doubling up to the longest wait");
+    assert!(waits[5..].iter().all(|wait| *wait == 30));
+    assert_eq!(harness.session.stats().reconnects, 0);
+}
+
+#[test]
+fn a_product_that_is_not_listed_does_not_make_a_later_gap_cost_the_connection() {
+    let mut harness = Harness::new(resubscribing(&[BTC, "GONE-USD"]));
+    harness.open();
+    harness.drain();
+    harness.frame(&[snapshot(BTC, "bid 100 1, offer 101 2")]);
+    harness.ack(&[BTC]);
+    harness.ack(&[BTC]);
+    for _ in 0..60 {
+        for _ in requests_of(&harness.advance_beating(1)) {
+            harness.ack(&[BTC]);
+        }
+    }
+    harness.assert_live(BTC, "100 1 / 101 2");
+    harness.lose_frames(1);
+    harness.heartbeat();
+    let outputs = harness.drain();
+    assert!(!outputs.contains(&Output::Disconnect), "{outputs:?}");
+}
+
+#[test]
+fn the_answer_to_an_earlier_request_says_nothing_of_a_later_one() {
+    let mut harness = Harness::live(config(&[BTC]));
+    harness.session.subscribe(harness.now, id(ETH)).unwrap();
+    harness.session.subscribe(harness.now, id("SOL-USD")).unwrap();
+    harness.session.unsubscribe("SOL-USD").unwrap();
+    assert_eq!(harness.requests(), ["subscribe level2 ETH-USD"], "never asked for, never ended");
+    harness.session.subscribe(harness.now, id("SOL-USD")).unwrap();
+    assert_eq!(harness.requests(), ["subscribe level2 SOL-USD"]);
+    harness.ack(&[BTC, ETH]);
+    let events = harness.events();
+    assert!(!events.contains(&SessionEvent::Unlisted { product: id("SOL-USD") }), "{events:?}");
 }

@@ -1,6 +1,6 @@
 //! What a session shows of itself: its `Debug` output, and when it received a frame.
 
-use super::*;
+use super::harness::*;
 use crate::bbo::Bbo;
 use crate::units::UnixNanos;
 

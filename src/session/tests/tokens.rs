@@ -1,6 +1,10 @@
 //! What is tried when the venue refuses requests as not authenticated, and that it ends.
 
-use super::*;
+use std::time::Duration;
+
+use super::harness::*;
+use crate::session::{AuthenticationFailure, LikelyCause, Output, SessionConfig, SessionEvent};
+use crate::wire::RefusalKind;
 
 const REFUSAL: &str = "authentication failure";
 
@@ -43,57 +47,6 @@ fn refused_once(config: SessionConfig) -> Harness {
 }
 
 #[test]
-fn every_request_asks_for_a_token_of_its_own() {
-    let mut harness = Harness::new(SessionConfig { authenticate: true, ..resubscribing(&[BTC]) });
-    harness.open();
-    assert_eq!(asked(&harness.drain()), both(true));
-    harness.sync_all();
-    harness.lose_frames(1);
-    harness.heartbeat();
-    let again = asked(&harness.advance(Duration::from_secs(2)));
-    let again: Vec<(&str, bool)> = again.iter().map(|(text, token)| (&**text, *token)).collect();
-    assert_eq!(again, [("unsubscribe level2 BTC-USD", true), ("subscribe level2 BTC-USD", true)]);
-}
-
-#[test]
-fn a_refused_token_is_tried_afresh_once_then_left_out_and_nothing_loops() {
-    let mut harness = Harness::new(signed(&[BTC]));
-    harness.open();
-    assert_eq!(asked(&harness.drain()), both(true));
-    // Both requests were refused: that is one failure, not two.
-    harness.error(REFUSAL);
-    harness.error(REFUSAL);
-    let outputs = harness.drain();
-    assert_eq!(asked(&outputs), both(true));
-    assert_eq!(failures(outputs), []);
-    harness.error(REFUSAL);
-    harness.error(REFUSAL);
-    let outputs = harness.drain();
-    assert_eq!(asked(&outputs), both(false));
-    let [failure] = failures(outputs)[..] else { panic!("expected one event") };
-    assert!(failure.had_token && failure.retries_without_token);
-    let mut told = Vec::new();
-    for _ in 0..20 {
-        harness.error(REFUSAL);
-        let outputs = harness.drain();
-        assert_eq!(asked(&outputs), [], "another refusal brings no other request");
-        told.extend(failures(outputs));
-    }
-    let [failure] = told[..] else { panic!("expected one event, got {told:?}") };
-    assert!(!failure.had_token && !failure.retries_without_token);
-    harness.sync_all();
-    harness.assert_live(BTC, "100 1 / 101 2");
-}
-
-#[test]
-fn a_fresh_token_that_is_taken_ends_it() {
-    let mut harness = refused_once(signed(&[BTC]));
-    harness.sync_all();
-    assert_eq!(failures(harness.drain()), []);
-    harness.assert_live(BTC, "100 1 / 101 2");
-}
-
-#[test]
 fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_sent() {
     let config = tuned(signed(&[BTC]), |policy| {
         policy.retry_without_token = false;
@@ -133,7 +86,7 @@ fn a_venue_that_refuses_everything_for_ever_is_asked_seldom() {
                     _ => {}
                 }
             }
-            if harness.session.machine.is_open() {
+            if harness.session.is_connected() {
                 harness.heartbeat();
             }
         }
@@ -249,36 +202,4 @@ fn other_refusals_leave_the_tokens_alone() {
         let outputs = harness.drain();
         assert_eq!((asked(&outputs), failures(outputs)), (vec![], vec![]));
     }
-}
-
-#[test]
-fn the_event_names_the_clock_first_if_it_is_off() {
-    for (offset_s, is_off) in [(0, false), (30, false), (-30, false), (31, true), (-7_200, true)] {
-        let mut harness = Harness::new(signed(&[BTC]));
-        harness.drain();
-        harness.session.handle(harness.now, Input::ClockOffset { seconds: offset_s });
-        harness.opened();
-        harness.drain();
-        let mut told = Vec::new();
-        for _ in 0..4 {
-            harness.error(REFUSAL);
-            harness.error(REFUSAL);
-            told.extend(failures(harness.drain()));
-        }
-        assert_eq!(told[0].clock_offset_s, Some(offset_s));
-        let causes: Vec<LikelyCause> = told[0].likely_causes().collect();
-        let clock = LikelyCause::Clock { offset_s };
-        let rest = [LikelyCause::Key, LikelyCause::Channel];
-        assert_eq!(causes, if is_off { vec![clock, rest[0], rest[1]] } else { rest.to_vec() });
-    }
-    let mut failure = AuthenticationFailure {
-        had_token: true,
-        retries_without_token: true,
-        clock_offset_s: Some(600),
-    };
-    let shown = failure.to_string();
-    assert!(shown.contains("clock is 600 s behind the venue's"), "{shown}");
-    assert!(shown.ends_with("asking again without a token"), "{shown}");
-    failure.clock_offset_s = Some(-45);
-    assert!(failure.to_string().contains("clock is 45 s ahead of the venue's"));
 }

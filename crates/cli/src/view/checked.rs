@@ -40,7 +40,7 @@ impl<'a> CheckedView<'a> {
     }
 
     fn check(&mut self, session: &Session, product: &ProductId) {
-        let bbo = session.bbo(product.as_str()).and_then(|reader| reader.load());
+        let bbo = session.bbo(product.as_str()).ok().and_then(|reader| reader.load());
         let (Some(bbo), Some(connection)) = (bbo, self.connection) else { return };
         let truth = self
             .server

@@ -43,7 +43,7 @@ impl JsonView {
 
     fn show_bbo(&mut self, session: &Session, product: &ProductId) -> Result<(), Failure> {
         let shown = self.shown.get_mut(product).filter(|shown| shown.status == Status::Live);
-        let bbo = session.bbo(product.as_str()).and_then(|reader| reader.load());
+        let bbo = session.bbo(product).ok().and_then(|reader| reader.load());
         let (Some(shown), Some(bbo)) = (shown, bbo) else { return Ok(()) };
         if shown.bbo == Some((bbo.bid, bbo.ask)) {
             return Ok(());
