@@ -90,7 +90,7 @@ impl Stage {
         let groups = self.groups.iter().enumerate();
         let readers = groups.flat_map(|(group, Group { books, .. })| {
             PRODUCTS.into_iter().filter_map(move |product| {
-                Some(Reader { group, product, bbo: books.bbo(product)? })
+                Some(Reader { group, product, bbo: books.bbo(product).ok()? })
             })
         });
         readers.collect()
