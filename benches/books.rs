@@ -89,7 +89,7 @@ fn main() {
     group.bench_function("top_10", |bencher| {
         bencher.iter(|| {
             let top = books.top(PRODUCT, TOP).expect("the book is live");
-            assert_eq!((top.bids.len(), top.asks.len()), (TOP, TOP));
+            assert_eq!((top.bids().len(), top.asks().len()), (TOP, TOP));
             top
         });
     });

@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (coin, quote) = change.product.as_str().split_once('-').ok_or("no pair")?;
         let other = QUOTES.into_iter().find(|other| *other != quote).ok_or("no other")?;
         // `None` when the other book may be wrong: then there is no trade to think of.
-        let Some(there) = books.bbo(&format!("{coin}-{other}")).and_then(|bbo| bbo.load()) else {
+        let Some(there) = books.bbo(format!("{coin}-{other}"))?.load() else {
             continue;
         };
         for (edge, route) in [

@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut config = BooksConfig::new([PRODUCT.parse()?]);
     config.url = server.url();
     let books = Books::start(config)?;
-    let mut best = books.bbo(PRODUCT).ok_or("it was asked for")?;
+    let mut best = books.bbo(PRODUCT)?;
 
     let (mut resting, mut quoted, mut pulled) = (None, 0, 0);
     while quoted < QUOTES {

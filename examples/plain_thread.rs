@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     books.block_on(books.synced())?;
 
     // One thread looks at the best bid and ask whenever it likes, without a lock.
-    let best = books.bbo("BTC-USD").ok_or("it was asked for")?;
+    let best = books.bbo("BTC-USD")?;
     let watcher = thread::spawn(move || {
         let (mut looks, mut changes, mut last) = (0u64, 0, None);
         let end = Instant::now() + Duration::from_secs(1);
@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Another asks for more now and then.
     for _ in 0..4 {
         let top = books.top("BTC-USD", 3)?;
-        for (bid, ask) in top.bids.iter().zip(&top.asks) {
+        for (bid, ask) in top.bids().iter().zip(top.asks()) {
             println!("{:>12} {:<12}   {:>12} {:<12}", bid.size, bid.price, ask.price, ask.size);
         }
         println!("as of frame {}", top.bbo.sequence);

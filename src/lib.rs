@@ -30,7 +30,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     // Kept in the background: every number is checked, and what is lost heals by itself.
 //!     let books = Books::start(BooksConfig::new(["BTC-USD".parse()?]))?;
-//!     let mut best = books.bbo("BTC-USD").ok_or("it was asked for")?;
+//!     let mut best = books.bbo("BTC-USD")?;
 //!     loop {
 //!         // `None` whenever the book may be wrong.
 //!         println!("{:?}", best.changed().await?);
@@ -87,7 +87,7 @@ mod units;
 pub mod wire;
 
 #[cfg(all(test, feature = "auth", feature = "feed"))]
-mod error_variants;
+mod tests;
 
 pub use crate::bbo::{Bbo, BboReader};
 pub use crate::book::{Book, Depth};

@@ -153,11 +153,11 @@ pub enum Redundancy {
 }
 
 impl Redundancy {
-    /// Returns how many connections a product is on.
-    pub(super) const fn line_count(self) -> usize {
+    /// Returns whether each product is on a second connection.
+    pub(super) const fn has_standby(self) -> bool {
         match self {
-            Self::None => 1,
-            Self::Standby => 2,
+            Self::None => false,
+            Self::Standby => true,
         }
     }
 }

@@ -1,6 +1,6 @@
-//! How events reach those who asked for them, without ever waiting for one.
+//! Delivery of events to their consumers, without waiting for any of them.
 //!
-//! Each consumer has a queue of its own with a bound. Feeding it costs a short lock that its owner
+//! Each consumer has a bounded queue of its own. Feeding it costs a short lock that its owner
 //! holds only to take an event out.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,13 +14,13 @@ use std::task::{Context, Poll, Waker};
 use futures_util::Stream;
 
 use super::event::{Delivery, Event, EventConfig, Interest};
-use super::turnstile::lock;
+use crate::sync::lock;
 use crate::wire::ProductId;
 
-/// The consumers there are.
+/// All consumers.
 #[derive(Debug, Default)]
 pub(super) struct Hub {
-    /// Counts how often the list has changed, so that it is looked at only then.
+    /// Counts how often the list has changed, so that lanes copy it only then.
     version: AtomicU64,
     list: Mutex<List>,
 }
@@ -54,14 +54,14 @@ impl Hub {
         lock(&self.list).consumers.clone()
     }
 
-    /// Tells everybody who wants to hear of it.
-    pub(super) fn tell(&self, event: &Event) {
+    /// Sends an event to every consumer that wants it.
+    pub(super) fn notify(&self, event: &Event) {
         for consumer in self.consumers() {
-            consumer.tell(event);
+            consumer.notify(event);
         }
     }
 
-    /// Lets every stream end once what it holds was taken.
+    /// Lets every stream end once the events that it holds were taken.
     pub(super) fn close(&self) {
         let mut list = lock(&self.list);
         list.is_closed = true;
@@ -79,7 +79,7 @@ impl Hub {
     }
 }
 
-/// One who wants to be told.
+/// One consumer of events, shared with its [`EventStream`].
 pub(super) struct Consumer {
     config: EventConfig,
     queue: Mutex<Queue>,
@@ -88,12 +88,12 @@ pub(super) struct Consumer {
 #[derive(Default)]
 struct Queue {
     events: VecDeque<Event>,
-    /// With [`Delivery::Conflate`], the ticket of each product's event, and how many earlier ones
-    /// it stands for.
+    /// With [`Delivery::Conflate`], the ticket of each product's event, and how many earlier
+    /// events it replaced.
     tickets: BTreeMap<ProductId, (u64, u64)>,
-    /// How many events have left the front of the queue: the ticket of the one there.
+    /// How many events have left the front of the queue, which is the ticket of the event there.
     front: u64,
-    /// How many were thrown away since the consumer was last told.
+    /// How many were dropped since the consumer last got [`Event::Missed`].
     missed: u64,
     waker: Option<Waker>,
     is_closed: bool,
@@ -104,7 +104,7 @@ impl Consumer {
         self.config.interest
     }
 
-    /// Whether somebody has to collect the levels that change for it.
+    /// Returns whether the levels that change have to be collected for it.
     pub(super) const fn needs_levels(&self) -> bool {
         match self.config.interest {
             Interest::Bbo | Interest::Status => false,
@@ -113,8 +113,8 @@ impl Consumer {
         }
     }
 
-    /// Whether its events carry levels. Where one stands for many, those of the last frame would
-    /// only mislead.
+    /// Returns whether its events carry levels. Where one event stands for several, the levels of
+    /// the last frame alone would mislead.
     pub(super) const fn hands_over_levels(&self) -> bool {
         matches!(self.config.delivery, Delivery::Queue { .. })
     }
@@ -123,14 +123,14 @@ impl Consumer {
         self.config.products.as_ref().is_none_or(|products| products.contains(product))
     }
 
-    /// Hands over an event of the kind that is wanted, if it is of a product that is.
-    pub(super) fn tell(&self, event: &Event) {
+    /// Hands over an event, unless it is of a product that is not wanted.
+    pub(super) fn notify(&self, event: &Event) {
         if event.product().is_none_or(|product| self.wants_product(product)) {
             self.push(event.clone());
         }
     }
 
-    /// Hands over an event that is wanted.
+    /// Hands over an event of a product that is wanted.
     pub(super) fn push(&self, event: Event) {
         let mut queue = lock(&self.queue);
         if queue.is_closed {
@@ -185,7 +185,7 @@ impl Consumer {
 }
 
 impl Queue {
-    /// Puts an event in the place of its product's last one, or at the end.
+    /// Replaces the event of the same product, or adds one at the end.
     fn replace(&mut self, mut event: Event) {
         let Some(product) = event.product().cloned() else { return };
         let next = self.front + self.events.len() as u64;
@@ -195,6 +195,7 @@ impl Queue {
                 if let Event::Changed(change) = &mut event {
                     change.conflated = *merged;
                 }
+                debug_assert!(*ticket >= self.front, "a ticket leaves with its event");
                 self.events[(*ticket - self.front) as usize] = event;
             }
             None => {
@@ -227,9 +228,10 @@ impl fmt::Debug for Consumer {
 
 /// A consumer's events, in order. Ends once the books were closed and all events were taken.
 ///
-/// Whoever reads it slowly or not at all costs nobody else anything: its queue is bounded, and
-/// what is thrown away is counted. Dropping it ends the telling.
+/// A consumer that reads slowly or not at all delays neither the feed nor another consumer: its
+/// queue is bounded, and dropped events are counted. Dropping the stream unsubscribes from events.
 #[derive(Debug)]
+#[must_use = "dropping a stream ends it"]
 pub struct EventStream {
     consumer: Arc<Consumer>,
     hub: Arc<Hub>,
@@ -244,7 +246,7 @@ impl EventStream {
         poll_fn(|cx| self.consumer.take(Some(cx.waker()))).await
     }
 
-    /// Returns the next event if there is one already.
+    /// Returns the next event if there is one already. Does not wait.
     pub fn try_next(&mut self) -> Option<Event> {
         match self.consumer.take(None) {
             Poll::Ready(event) => event,

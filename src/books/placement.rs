@@ -1,4 +1,4 @@
-//! Which product is on which shard: the spreading, without any of the things spread.
+//! Which product is placed on which shard. Knows names and numbers only.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Placement {
     next: u64,
 }
 
-/// There is no room, and there may be no further shard.
+/// Every shard is full, and the limit of shards is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
@@ -25,7 +25,7 @@ impl Placement {
         Self { per_shard, max_shards, shards: BTreeMap::new(), next: 0 }
     }
 
-    /// Finds a place for a product: the oldest shard with room, or else a new one.
+    /// Places a product on the oldest shard with room, or else on a new one.
     pub(super) fn place(&mut self, product: ProductId) -> Result<u64, Full> {
         let with_room = self.shards.iter_mut().find(|(_, held)| held.len() < self.per_shard);
         if let Some((number, held)) = with_room {
@@ -41,7 +41,7 @@ impl Placement {
         Ok(number)
     }
 
-    /// Takes a product away. Returns whether its shard is empty now, which ends the shard.
+    /// Removes a product. Returns whether its shard is empty now, which ends the shard.
     pub(super) fn remove(&mut self, product: &ProductId, number: u64) -> bool {
         let Some(held) = self.shards.get_mut(&number) else { return false };
         held.retain(|other| other != product);
@@ -52,10 +52,11 @@ impl Placement {
         is_empty
     }
 
-    /// Takes a product away that has another place already.
+    /// Removes a product that was placed on another shard already.
     pub(super) fn remove_from(&mut self, product: &ProductId, number: u64) {
         if let Some(held) = self.shards.get_mut(&number) {
             held.retain(|other| other != product);
+            debug_assert!(!held.is_empty(), "a shard that is split keeps a product");
         }
     }
 
@@ -64,11 +65,12 @@ impl Placement {
         self.shards.remove(&number);
     }
 
-    /// Says that a shard takes no more than so many products.
+    /// Lowers how many products a shard takes. Shards that hold more keep them.
     pub(super) fn limit(&mut self, per_shard: usize) {
         self.per_shard = self.per_shard.min(per_shard.max(1));
     }
 
+    /// Returns the products on a shard.
     pub(super) fn on(&self, number: u64) -> &[ProductId] {
         self.shards.get(&number).map_or(&[], Vec::as_slice)
     }

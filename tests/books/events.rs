@@ -234,7 +234,7 @@ async fn what_becomes_of_products_and_connections_is_told_in_order() {
     server.with_exchange(|exchange| exchange.drop_next(connection));
     tokio::time::sleep(Duration::from_secs(2)).await;
     soon(books.synced()).await.unwrap();
-    books.unsubscribe(&name(1));
+    books.unsubscribe(name(1)).unwrap();
     books.close().await;
 
     let mut told = Vec::new();

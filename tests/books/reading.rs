@@ -48,9 +48,15 @@ async fn every_way_to_read_tells_the_same_book() {
     let books = connect(config(names(2)), &Memory::new(&server)).await;
     assert!(matches!(books.read("P000-USD", |_| ()), Err(NotLive::Syncing { .. })));
     assert!(matches!(books.age("P000-USD"), Err(NotLive::Syncing { .. })));
-    let unknown = books.read("NONE-USD", |_| ()).unwrap_err();
-    assert!(unknown.to_string().contains("NONE-USD"), "{unknown}");
-    assert!(books.bbo("NONE-USD").is_none() && books.status("NONE-USD").is_none());
+    let unknown = books.bbo("NONE-USD").unwrap_err();
+    assert_eq!(unknown.to_string(), "\"NONE-USD\" is not subscribed to: subscribe to it first");
+    assert_eq!(books.status("NONE-USD"), Err(unknown.clone()));
+    assert_eq!(books.unsubscribe("NONE-USD"), Err(unknown.clone()));
+    let unknown = NotLive::Unknown(unknown);
+    assert_eq!(books.read("NONE-USD", |_| ()), Err(unknown.clone()));
+    assert_eq!(books.read_at("NONE-USD", |_, _| ()), Err(unknown.clone()));
+    assert_eq!(books.top("NONE-USD", 1), Err(unknown.clone()));
+    assert_eq!(books.age("NONE-USD"), Err(unknown));
     soon(books.synced()).await.unwrap();
     server.with_exchange(|exchange| exchange.hold_markets(true));
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -60,19 +66,19 @@ async fn every_way_to_read_tells_the_same_book() {
     let wall = UnixNanos::try_from(SystemTime::now()).unwrap().get();
     assert!(best.received_at.unwrap().get().abs_diff(wall) < 3_600_000_000_000, "{best}");
     let top = books.top("P000-USD", 3).unwrap();
-    assert_eq!((top.bids.len(), top.asks.len(), top.bbo), (3, 3, best));
-    assert_eq!((Some(top.bids[0]), Some(top.asks[0])), (best.bid, best.ask));
-    assert!(top.bids.is_sorted_by(|a, b| a.price > b.price));
+    assert_eq!((top.bids().len(), top.asks().len(), top.bbo), (3, 3, best));
+    assert_eq!((Some(top.bids()[0]), Some(top.asks()[0])), (best.bid, best.ask));
+    assert!(top.bids().is_sorted_by(|a, b| a.price > b.price));
     let (bids, seen) =
         books.read_at("P000-USD", |book, bbo| (book.bids().collect::<Vec<_>>(), *bbo)).unwrap();
-    assert_eq!((bids[..3].to_vec(), seen), (top.bids.to_vec(), best));
+    assert_eq!((bids[..3].to_vec(), seen), (top.bids().to_vec(), best));
     let truth =
         server.with_exchange(|exchange| exchange.true_book("P000-USD").unwrap().bids().to_vec());
     let bids: Vec<_> = bids.iter().map(|level| (level.price, level.size)).collect();
     assert_eq!(bids, truth);
-    assert_eq!(books.top("P000-USD", 0).unwrap().bids.len(), 0);
+    assert_eq!(books.top("P000-USD", 0).unwrap().bids().len(), 0);
     let count = books.read("P000-USD", |book| book.level_count(Side::Bid)).unwrap();
-    assert_eq!(books.top("P000-USD", usize::MAX).unwrap().bids.len(), count);
+    assert_eq!(books.top("P000-USD", usize::MAX).unwrap().bids().len(), count);
 }
 
 #[tokio::test(start_paused = true)]
@@ -107,8 +113,8 @@ async fn an_alias_and_the_name_it_is_answered_under_find_the_same_book() {
     books.subscribe("BTC-USD".parse().unwrap()).unwrap();
     soon(books.synced()).await.unwrap();
     assert_eq!(best("BTC-USDC"), best("BTC-USD"));
-    assert!(books.unsubscribe(&"BTC-USDC".parse().unwrap()));
-    assert!(books.bbo("BTC-USDC").is_none());
+    books.unsubscribe("BTC-USDC").unwrap();
+    assert!(books.bbo("BTC-USDC").is_err());
     assert!(books.bbo("BTC-USD").unwrap().load().is_some());
 }
 
@@ -128,15 +134,16 @@ async fn products_come_and_go_and_empty_connections_with_them() {
 
     let reader = books.bbo("P010-USD").unwrap();
     assert!(reader.load().is_some());
-    assert!(books.unsubscribe(&name(10)));
-    assert!(!books.unsubscribe(&name(10)));
+    books.unsubscribe(name(10)).unwrap();
+    assert!(books.unsubscribe(name(10)).is_err());
     assert_eq!(reader.load(), None, "at once");
-    assert_eq!(reader.clone().changed().await, Err(Closed));
+    let unsubscribed = Closed::Unsubscribed { product: name(10) };
+    assert_eq!(reader.clone().changed().await, Err(unsubscribed));
     until(|| server.connections().open == 1).await;
     assert_eq!(books.stats().connections, 1);
 
     // Room that was left is used before another connection is.
-    assert!(books.unsubscribe(&name(3)));
+    books.unsubscribe(name(3)).unwrap();
     books.subscribe(name(12)).unwrap();
     soon(books.synced()).await.unwrap();
     assert_eq!(server.connections().open, 1);
@@ -173,7 +180,8 @@ async fn a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_ou
         assert!((fewest..=2 * fewest).contains(&open), "{open} connections for {max_streams}");
         // What was learnt holds for later ones: nothing is refused again.
         let refused = books.stats().session.refused;
-        assert!(books.unsubscribe(&name(0)) && books.unsubscribe(&name(1)));
+        books.unsubscribe(name(0)).unwrap();
+        books.unsubscribe(name(1)).unwrap();
         books.subscribe(name(0)).unwrap();
         books.subscribe(name(1)).unwrap();
         soon(books.synced()).await.unwrap();
@@ -293,7 +301,7 @@ async fn subscribing_and_unsubscribing_at_random_leaves_nothing_behind() {
     for _ in 0..1_000 {
         let product = name(rng.usize(0..80));
         if wanted.remove(&product) {
-            assert!(books.unsubscribe(&product));
+            books.unsubscribe(&product).unwrap();
         } else {
             books.subscribe(product.clone()).unwrap();
             wanted.insert(product);
@@ -313,7 +321,7 @@ async fn subscribing_and_unsubscribing_at_random_leaves_nothing_behind() {
     until(|| server.connections().open == stats.connections).await;
     assert_eq!(stats.session.gaps + stats.session.refused + stats.session.undecodable, 0);
     for product in wanted {
-        assert!(books.unsubscribe(&product));
+        books.unsubscribe(&product).unwrap();
     }
     until(|| server.connections().open == 0).await;
     assert_eq!(books.stats().connections, 0);
@@ -334,8 +342,9 @@ async fn closing_is_bounded_and_withdraws_from_every_state() {
         books.close().await;
         assert!(start.elapsed() <= Duration::from_secs(3), "at {milliseconds} ms");
         assert_eq!(reader.load(), None);
-        assert_eq!(books.subscribe(name(1)), Err(SubscribeError::Closed));
-        assert_eq!(books.synced().await, Err(Closed));
+        let closed = SubscribeError::Closed { product: name(1) };
+        assert_eq!(books.subscribe(name(1)), Err(closed));
+        assert_eq!(books.synced().await, Err(Closed::ByCaller));
         let read = books.read("P000-USD", |_| ());
         let is_closed = matches!(read, Err(NotLive::Lost { cause: Cause::Closed, .. }));
         assert!(is_closed, "{read:?}");
@@ -398,9 +407,10 @@ fn books_whose_runtime_is_gone_are_withdrawn() {
     // Whoever waits, on whatever runtime there is, is told that nothing will come.
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let changed = std::pin::pin!(reader.changed()).poll(&mut context);
-    assert_eq!(changed, std::task::Poll::Ready(Err(Closed)));
+    let gone = Closed::RuntimeGone { product: name(0) };
+    assert_eq!(changed, std::task::Poll::Ready(Err(gone.clone())));
     let synced = std::pin::pin!(books.synced()).poll(&mut context);
-    assert_eq!(synced, std::task::Poll::Ready(Err(Closed)));
+    assert_eq!(synced, std::task::Poll::Ready(Err(gone)));
 }
 
 #[test]
@@ -472,15 +482,19 @@ async fn whoever_waits_is_told_when_the_connection_has_given_up() {
     config.policy.max_failed_dials = std::num::NonZeroU32::new(3);
     let books = Books::start_with(config, || Refused).unwrap();
     let mut reader = books.bbo("P000-USD").unwrap();
-    assert_eq!(soon(books.synced()).await, Err(Closed));
-    assert_eq!(soon(reader.changed()).await, Err(Closed));
+    let (stage, error) = (DialStage::Tcp, "connection refused".into());
+    let reason = Some(Disconnect::NotConnected { stage, error });
+    let gave_up = Closed::GaveUp { product: name(0), reason };
+    assert_eq!(soon(books.synced()).await, Err(gave_up.clone()));
+    assert_eq!(soon(reader.changed()).await, Err(gave_up.clone()));
     assert_eq!(books.stats().session.reconnects, 2);
     // It has no place on the shard that is dead, and may be asked for anew.
-    assert!(books.unsubscribe(&name(0)) && books.unsubscribe(&name(1)));
+    books.unsubscribe(name(0)).unwrap();
+    books.unsubscribe(name(1)).unwrap();
     assert_eq!(books.stats().connections, 0);
     assert_eq!(books.stats().session.reconnects, 2, "a connection is counted once");
     books.subscribe(name(0)).unwrap();
-    assert_eq!(soon(books.synced()).await, Err(Closed));
+    assert_eq!(soon(books.synced()).await, Err(gave_up));
     soon(books.close()).await;
 }
 
@@ -491,10 +505,10 @@ async fn a_product_that_is_asked_for_again_does_not_end_the_wait_for_all() {
     let unserved = name(1);
     let renew = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(books.unsubscribe(&unserved));
+        books.unsubscribe(&unserved).unwrap();
         books.subscribe(unserved.clone()).unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert!(books.unsubscribe(&unserved));
+        books.unsubscribe(&unserved).unwrap();
     };
     let (synced, ()) = tokio::join!(soon(books.synced()), renew);
     assert_eq!(synced, Ok(()));
@@ -549,9 +563,9 @@ async fn waiting_for_a_change_sleeps_through_none() {
     assert!(waiting.await.is_err(), "heartbeats change nothing");
     // A loss is a change.
     server.abort_all();
-    assert_eq!(soon(books.changed("P000-USD")).await, Ok(None));
+    assert_eq!(soon(books.bbo("P000-USD").unwrap().changed()).await, Ok(None));
     drop(books);
-    assert_eq!(reader.changed().await, Err(Closed));
+    assert_eq!(reader.changed().await, Err(Closed::ByCaller));
 }
 
 #[tokio::test(start_paused = true)]
@@ -565,9 +579,9 @@ async fn a_standby_is_a_second_connection_with_its_own_books() {
     let stats = books.stats();
     assert_eq!((stats.live, stats.connections, stats.open), (15, 4, 4));
     books.subscribe(name(0)).unwrap();
-    assert!(books.unsubscribe(&name(14)));
+    books.unsubscribe(name(14)).unwrap();
     for number in 10..14 {
-        assert!(books.unsubscribe(&name(number)));
+        books.unsubscribe(name(number)).unwrap();
     }
     until(|| server.connections().open == 2).await;
     // Without any connection there is nothing to switch to.

@@ -52,7 +52,7 @@
 //! | F42 | no subscribe in time | `feed/stop::a_sound_venue_never_has_a_reason_to_hang_up`, `feed/transport::pings_are_answered_and_requests_go_out_at_once` |
 //! | F43 | a network that stops anywhere | `feed/stop::a_network_that_stops_again_and_again_is_outlasted`, `feed/network::a_network_that_stops_at_any_moment_is_noticed_and_healed`, `feed/network::storms_are_outlasted`, `feed/stop::closing_takes_at_most_a_second_in_every_state`, `books/reading::closing_is_bounded_while_the_venue_says_nothing` |
 //! | F44 | a clock that jumps, a machine that sleeps | `a_clock_that_jumps_loses_every_book.txt`, `src/feed/link::a_machine_that_has_slept_has_no_connection_any_more` |
-//! | F45 | two connections | `src/books/simulation::with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one`, `books/reading::a_reader_never_notices_that_one_connection_after_the_other_fails` |
+//! | F45 | two connections | `src/books/tests/simulation::with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one`, `books/reading::a_reader_never_notices_that_one_connection_after_the_other_fails` |
 //! | F50 | a refused token | `a_refused_token_is_tried_afresh_once_then_left_out.txt`, `feed/tokens::a_key_that_the_venue_does_not_know_ends_in_books_without_a_token` |
 //! | F51 | clocks that differ | `a_clock_that_is_off_is_named.txt`, `feed/tokens::a_clock_that_is_off_is_named_with_its_seconds`, `every_request_has_a_token_of_its_own.txt` |
 //! | F52 | too many streams | `books/reading::a_venue_that_serves_fewer_products_on_a_connection_makes_them_spread_out` |

@@ -91,7 +91,7 @@ impl Testbed {
         let groups = self.groups.iter().enumerate();
         let readers = groups.flat_map(|(group, Group { books, .. })| {
             PRODUCTS.into_iter().filter_map(move |product| {
-                Some(Reader { group, product, bbo: books.bbo(product)? })
+                Some(Reader { group, product, bbo: books.bbo(product).ok()? })
             })
         });
         readers.collect()

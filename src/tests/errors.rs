@@ -14,17 +14,18 @@ use std::{env, fs};
 use rust_decimal::Decimal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 
 use crate::auth::{AuthError, Credentials, KEY_NAME_VARIABLE, NONCE_LEN, SecretForm};
 use crate::book::depth::{Amount, DepthError, Taker};
 use crate::book::{Book, BookError, Depth as _, Fixed, FixedError, Side};
-use crate::books::{Books, BooksConfig, Closed, StartError, SubscribeError};
+use crate::books::{BboWatch, Books, BooksConfig, Closed, StartError, SubscribeError};
 use crate::feed::{ConfigError, DialError, Feed, FeedConfig, FeedError, Proxy, Roots};
 use crate::rate_limiter::{RateLimited, RateLimiter};
 use crate::session::{
     Cause, DialStage, Disconnect, Input, NotLive, Output, Resync, Session, SessionConfig,
-    SessionEvent, TooManyProducts,
+    SessionEvent, TooManyProducts, UnknownProduct,
 };
 use crate::units::TimeError;
 use crate::wire::{DecodeError, DecodeErrorKind, Decoder, ProductId, ProductIdError, UnixNanos};
@@ -59,6 +60,7 @@ variants! {
         KeyFileUnreadable Secret Variable;
     BookError: NegativeSize PriceOutOfRange SizeOutOfRange TooManyLevels;
     Cause: Closed Crossed Decode Gap Idle Limit NoSnapshot Premature Quiet Refused Reset;
+    Closed: ByCaller GaveUp RuntimeGone Unsubscribed;
     ConfigError: Plaintext Proxy Roots Url;
     StartError: Config Full Runtime;
     DecodeErrorKind: Json Number Shape;
@@ -601,7 +603,7 @@ async fn books_that_cannot_be_started_or_grow() {
     nonsense.url = "nonsense".to_owned();
     let full = Books::start(limited(2)).unwrap_err();
     let StartError::Full(room) = &full else { panic!("{full:?}") };
-    assert_says(room, &["max_connections (1)", "got ETH-USD"]);
+    assert_says(room, &["no room for ETH-USD", "max_connections (1)", "raise max_connections"]);
     let (alone, own) = (limited(1), limited(1));
     let outside = std::thread::spawn(move || Books::start(alone).unwrap_err());
     assert_each(vec![
@@ -609,19 +611,62 @@ async fn books_that_cannot_be_started_or_grow() {
             Books::start(nonsense).unwrap_err(),
             &["cannot dial \"nonsense\"", "neither wss:// nor ws://"],
         ),
-        (full, &["expected products that fit max_connections (1)", "got ETH-USD"]),
-        (outside.join().unwrap(), &["expected a tokio runtime"]),
+        (full, &["no room for ETH-USD", "max_connections (1)"]),
+        (outside.join().unwrap(), &["no tokio runtime can drive the books: "]),
     ]);
 
     let books = Books::start(own).unwrap();
     let full = books.subscribe(product("ETH-USD")).unwrap_err();
-    let nothing: Closed = books.changed("ETH-USD").await.unwrap_err();
-    assert_says(&nothing, &["expected open books and a product that is subscribed to"]);
+    let unknown: UnknownProduct = books.bbo("ETH-USD").unwrap_err();
+    assert_says(&unknown, &["\"ETH-USD\" is not subscribed to"]);
     books.close().await;
     let closed = books.subscribe(product("ETH-USD")).unwrap_err();
     assert_each(vec![
-        (closed, &["expected open books"]),
-        (full, &["expected products that fit max_connections (1)", "got ETH-USD"]),
+        (closed, &["ETH-USD was not subscribed to", "the books were closed by the caller"]),
+        (full, &["no room for ETH-USD", "max_connections (1)"]),
+    ]);
+}
+
+#[test]
+fn waits_on_books_that_end_in_every_way() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (lasting, passing) = (runtime(), runtime());
+    let settings = || {
+        let mut config = BooksConfig::new([product("BTC-USD")]);
+        config.url = format!("ws://{}", lasting.block_on(closed_port()));
+        config.policy.max_failed_dials = NonZeroU32::new(1);
+        config
+    };
+    let start = |runtime: &Runtime| {
+        let config = settings();
+        runtime.block_on(async {
+            let books = Books::start(config).unwrap();
+            // Lets its tasks begin.
+            tokio::task::yield_now().await;
+            books
+        })
+    };
+    let wait = |mut watch: BboWatch| lasting.block_on(watch.changed()).unwrap_err();
+
+    let given_up = start(&lasting);
+    let gave_up = wait(given_up.bbo("BTC-USD").unwrap());
+    let closed = start(&lasting);
+    let watch = closed.bbo("BTC-USD").unwrap();
+    lasting.block_on(closed.close());
+    let by_caller = wait(watch);
+    let left = start(&lasting);
+    let watch = left.bbo("BTC-USD").unwrap();
+    left.unsubscribe("BTC-USD").unwrap();
+    let unsubscribed = wait(watch);
+    let orphaned = start(&passing);
+    let watch = orphaned.bbo("BTC-USD").unwrap();
+    drop(passing);
+    let runtime_gone = wait(watch);
+    assert_each(vec![
+        (by_caller, &["the books were closed by the caller"]),
+        (gave_up, &["the connection of BTC-USD gave up: could not connect (TCP)", "127.0.0.1"]),
+        (runtime_gone, &["the runtime that drove the connection of BTC-USD has shut down"]),
+        (unsubscribed, &["BTC-USD was unsubscribed"]),
     ]);
 }
 

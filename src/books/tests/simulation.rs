@@ -1,12 +1,12 @@
-//! Two lines and their readers against the simulated exchange, in virtual time.
+//! Two lanes and their readers against the simulated exchange, in virtual time.
 //!
 //! One connection at a time fails, in every way there is; the other is sound meanwhile. After the
-//! first sync every look of every reader finds a best bid and ask, and each of them is true at the
-//! number and on the connection that it names.
+//! first sync every look of every reader finds a BBO, and each of them is true at the number and
+//! on the connection that it names.
 //!
-//! `SEED=7` runs one seed, `SEEDS=1000` as many.
+//! `SEED=7` runs one seed, `SEEDS=1000` runs a thousand.
 
-#[path = "../../tests/support/seeds.rs"]
+#[path = "../../../tests/support/seeds.rs"]
 mod seeds;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -18,12 +18,13 @@ use fastrand::Rng;
 use rust_decimal::Decimal;
 
 use self::seeds::{Told, seeds};
-use super::consumer::{EventStream, Hub};
-use super::event::{Delivery, Event, EventConfig, Interest};
-use super::line::{Line, Step};
-use super::slot::Slot;
 use crate::bbo::Bbo;
 use crate::book::{Book, Level, Side};
+use crate::books::cell::ProductCell;
+use crate::books::consumer::{EventStream, Hub};
+use crate::books::event::{Delivery, Event, EventConfig, Interest};
+use crate::books::lane::{Lane, SocketCommand};
+use crate::books::lanes::{LaneId, Lanes};
 use crate::session::{DialStage, Disconnect, Input, LevelChange, Resync, SessionConfig};
 use crate::wire::ProductId;
 use level2_sim::{
@@ -35,8 +36,8 @@ const SEEDS_DEFAULT: u64 = 5;
 /// How long connections fail, one after the other.
 const FAULTY: Duration = Duration::from_secs(90);
 const LATENCY_US: Range<u64> = 1_000..40_000;
-/// By how much the two lines may differ in what they have heard: a frame has come on the one, and
-/// is still on its way on the other, whose last one was sent an interval of 50 ms before.
+/// By how much the two lanes may differ in what they have received: a frame has come on the one,
+/// and is still on its way on the other, whose last one was sent an interval of 50 ms before.
 const MOST_STEP_BACK: Duration = Duration::from_millis(100);
 /// How long a fault may go unnoticed and unhealed: silence, then dials that hang.
 const HEALING: Duration = Duration::from_secs(90);
@@ -46,7 +47,7 @@ const KINDS: usize = 9;
 const DUPLICATE: usize = 1;
 const BREAK: usize = 8;
 
-/// The place of a frame: how often its counter had started again, and its number.
+/// What names a frame on a connection: how often its counter had started again, and its number.
 type Mark = (u64, u64);
 
 /// A message on its way to a client.
@@ -80,9 +81,10 @@ enum Dial {
     Hangs,
 }
 
-/// One line with its socket, as a task would hold them.
+/// One lane with its socket, as a task would hold them.
 struct Track {
-    line: Line,
+    id: LaneId,
+    lane: Lane,
     wire: Option<Wire>,
     dial: Option<Dial>,
     wake: Duration,
@@ -105,16 +107,16 @@ struct World {
     now: Duration,
     exchange: Exchange,
     tracks: Vec<Track>,
-    slots: Vec<Arc<Slot>>,
+    cells: Vec<Arc<ProductCell>>,
     trouble: Option<Trouble>,
     next_trouble: Duration,
     is_faulty: bool,
     has_synced: bool,
-    /// How often a reader found nothing after the first sync.
+    /// How often a reader found no BBO after the first sync.
     absences: u64,
     checks: u64,
     troubles: [u64; KINDS],
-    /// What each reader saw last, when its frame was sent, and when the newest frame of its line.
+    /// What each reader saw last, when its frame was sent, and when the newest frame of its lane.
     last: [Option<(Bbo, Duration, Duration)>; PRODUCTS.len()],
     steps_back: u64,
     status: EventStream,
@@ -153,7 +155,7 @@ impl Copied {
 }
 
 impl World {
-    fn new(seed: u64, line_count: usize, resync: Resync) -> Self {
+    fn new(seed: u64, has_standby: bool, resync: Resync) -> Self {
         let base = Instant::now();
         let exchange = Exchange::new(ExchangeConfig {
             seed,
@@ -169,22 +171,22 @@ impl World {
         config.seed = seed + 1;
         config.policy.backoff_max = Duration::from_secs(2);
         let hub: Arc<Hub> = Arc::default();
-        let mut tracks: Vec<Track> = (0..line_count)
-            .map(|place| Track {
-                line: Line::new(config.clone(), 0, place, Arc::clone(&hub), base),
-                wire: None,
-                dial: None,
-                wake: Duration::ZERO,
-            })
-            .collect();
-        let mut slots = Vec::new();
+        let tracks = Lanes::new(has_standby, |id| Track {
+            id,
+            lane: Lane::new(config.clone(), 0, id, Arc::clone(&hub), base),
+            wire: None,
+            dial: None,
+            wake: Duration::ZERO,
+        });
+        let mut tracks: Vec<Track> = tracks.into_iter().collect();
+        let mut cells = Vec::new();
         for name in PRODUCTS {
             let id = ProductId::new(name).unwrap();
-            let (slot, publishers) = Slot::new(id, line_count, base, base.into());
+            let (cell, publishers) = ProductCell::new(id, has_standby, base, base.into());
             for (track, publisher) in tracks.iter_mut().zip(publishers) {
-                track.line.subscribe(base, Arc::clone(&slot), publisher);
+                track.lane.subscribe(base, Arc::clone(&cell), publisher);
             }
-            slots.push(slot);
+            cells.push(cell);
         }
         let consumer = |interest| {
             let mut config = EventConfig::new(interest);
@@ -197,7 +199,7 @@ impl World {
             now: Duration::ZERO,
             exchange,
             tracks,
-            slots,
+            cells,
             trouble: None,
             next_trouble: Duration::ZERO,
             is_faulty: false,
@@ -234,8 +236,8 @@ impl World {
             self.now = next.clamp(self.now, end);
             self.exchange.advance(self.now);
             self.make_trouble();
-            for place in 0..self.tracks.len() {
-                self.step(place);
+            for index in 0..self.tracks.len() {
+                self.step(index);
             }
         }
     }
@@ -249,16 +251,17 @@ impl World {
     }
 
     fn are_sound(&self) -> bool {
-        let is_live = |place| self.slots.iter().all(|slot| slot.load_line(place).is_some());
-        (0..self.tracks.len()).all(is_live)
+        let is_live =
+            |track: &Track| self.cells.iter().all(|cell| cell.load_lane(track.id).is_some());
+        self.tracks.iter().all(is_live)
     }
 
-    /// Lets one track fail once both are sound, and says when it has healed.
+    /// Lets one track fail once both are sound, and waits for it to heal.
     fn make_trouble(&mut self) {
         let are_sound = self.are_sound();
         self.has_synced |= are_sound;
         let losses = |track: &Track| -> u64 {
-            track.line.session().products().map(|product| product.stats().losses).sum()
+            track.lane.session().products().map(|product| product.stats().losses).sum()
         };
         if let Some(trouble) = &self.trouble {
             let is_harmless = trouble.kind == DUPLICATE;
@@ -304,41 +307,41 @@ impl World {
         }
     }
 
-    fn step(&mut self, place: usize) {
-        self.pump(place);
-        while let Some(wire) = &mut self.tracks[place].wire
+    fn step(&mut self, index: usize) {
+        self.pump(index);
+        while let Some(wire) = &mut self.tracks[index].wire
             && wire.up.front().is_some_and(|(at, _)| *at <= self.now)
             && let Some((_, text)) = wire.up.pop_front()
         {
             let id = wire.id;
             self.exchange.receive(id, self.now, &text);
-            self.pump(place);
+            self.pump(index);
         }
-        self.finish_dial(place);
-        while let Some(wire) = &mut self.tracks[place].wire
+        self.finish_dial(index);
+        while let Some(wire) = &mut self.tracks[index].wire
             && wire.down.front().is_some_and(|(at, _)| *at <= self.now)
             && let Some((_, down)) = wire.down.pop_front()
         {
             match down {
                 Down::Abort => {
-                    self.hang_up(place);
-                    self.input(place, Input::Closed(Disconnect::Transport("reset".into())));
+                    self.hang_up(index);
+                    self.input(index, Input::Closed(Disconnect::Transport("reset".into())));
                 }
                 Down::Text(bytes, mark) => {
                     wire.newest_delivered = wire.newest_delivered.max(mark);
-                    self.input(place, Input::Message(&bytes));
+                    self.input(index, Input::Message(&bytes));
                 }
             }
         }
-        if self.tracks[place].wake <= self.now {
-            self.input(place, Input::Timeout);
+        if self.tracks[index].wake <= self.now {
+            self.input(index, Input::Timeout);
         }
     }
 
     /// Takes what the exchange sends onto the wire, through the fault if it is this one's turn.
-    fn pump(&mut self, place: usize) {
-        let Some(wire) = &mut self.tracks[place].wire else { return };
-        let mut trouble = self.trouble.as_mut().filter(|trouble| trouble.track == place);
+    fn pump(&mut self, index: usize) {
+        let Some(wire) = &mut self.tracks[index].wire else { return };
+        let mut trouble = self.trouble.as_mut().filter(|trouble| trouble.track == index);
         while let Some(frame) = self.exchange.poll_frame(wire.id) {
             let mark = frame.sequence.map(|sequence| wire.mark_of(sequence));
             if let Some(mark) = mark {
@@ -382,41 +385,41 @@ impl World {
         }
     }
 
-    fn finish_dial(&mut self, place: usize) {
-        let track = &mut self.tracks[place];
+    fn finish_dial(&mut self, index: usize) {
+        let track = &mut self.tracks[index];
         match track.dial {
             Some(Dial::Succeeds(at)) if at <= self.now => {
                 track.dial = None;
                 track.wire = Some(Wire::new(self.exchange.connect()));
-                self.input(place, Input::Opened);
+                self.input(index, Input::Opened);
             }
             Some(Dial::Fails(at)) if at <= self.now => {
                 track.dial = None;
                 let (stage, error) = (DialStage::Tcp, "refused".into());
-                self.input(place, Input::Closed(Disconnect::NotConnected { stage, error }));
+                self.input(index, Input::Closed(Disconnect::NotConnected { stage, error }));
             }
             _ => {}
         }
     }
 
-    fn input(&mut self, place: usize, input: Input<'_>) {
+    fn input(&mut self, index: usize, input: Input<'_>) {
         let now = self.instant();
-        self.tracks[place].line.handle(now, input);
+        self.tracks[index].lane.handle(now, input);
         // Before anything is polled: a reader looks whenever it likes.
         self.check();
-        self.drive(place);
+        self.drive(index);
         self.check();
         self.follow();
     }
 
-    fn drive(&mut self, place: usize) {
+    fn drive(&mut self, index: usize) {
         let now = self.instant();
         loop {
-            let step = self.tracks[place].line.poll(now);
+            let command = self.tracks[index].lane.poll(now);
             let at = self.now + Duration::from_micros(self.rng.u64(LATENCY_US));
-            let track = &mut self.tracks[place];
-            match step {
-                Step::Connect => {
+            let track = &mut self.tracks[index];
+            match command {
+                SocketCommand::Connect => {
                     assert!(track.wire.is_none() && track.dial.is_none());
                     track.dial = Some(match self.rng.u64(0..10) {
                         0 if self.is_faulty => Dial::Hangs,
@@ -424,13 +427,13 @@ impl World {
                         _ => Dial::Succeeds(at),
                     });
                 }
-                Step::Disconnect => self.hang_up(place),
-                Step::Send(request) => {
+                SocketCommand::Disconnect => self.hang_up(index),
+                SocketCommand::Send(request) => {
                     let wire = track.wire.as_mut().expect("nothing is sent but on a connection");
                     let after = wire.up.back().map_or(at, |(last, _)| at.max(*last));
                     wire.up.push_back((after, request.encode(None)));
                 }
-                Step::Wait(until) => {
+                SocketCommand::Wait(until) => {
                     track.wake = until - self.base;
                     return;
                 }
@@ -438,8 +441,8 @@ impl World {
         }
     }
 
-    fn hang_up(&mut self, place: usize) {
-        let track = &mut self.tracks[place];
+    fn hang_up(&mut self, index: usize) {
+        let track = &mut self.tracks[index];
         track.dial = None;
         if let Some(wire) = track.wire.take() {
             self.exchange.disconnect(wire.id);
@@ -448,13 +451,13 @@ impl World {
 
     /// Compares everything that can be read with what is true.
     fn check(&mut self) {
-        for (place, slot) in self.slots.iter().enumerate() {
-            let Some(bbo) = slot.load() else {
+        for (index, cell) in self.cells.iter().enumerate() {
+            let Some(bbo) = cell.load() else {
                 self.absences += u64::from(self.has_synced);
                 continue;
             };
             let track = self.tracks.iter().find(|track| {
-                track.wire.is_some() && track.line.session().connection() == bbo.connection
+                track.wire.is_some() && track.lane.session().connection() == bbo.connection
             });
             let wire = track.and_then(|track| track.wire.as_ref());
             let wire = wire.expect("what is read is of an open connection");
@@ -463,7 +466,7 @@ impl World {
             let best = TrueBbo { bid: bbo.bid.map(pair), ask: bbo.ask.map(pair) };
             for mark in [(newest.0, bbo.sequence), newest] {
                 let truth = wire.truths.get(&mark);
-                if let Some(truth) = truth.and_then(|truth| truth.best[place]) {
+                if let Some(truth) = truth.and_then(|truth| truth.best[index]) {
                     assert_eq!(best, truth, "{bbo:?}, newest frame {newest:?}");
                     self.checks += 1;
                 }
@@ -472,7 +475,7 @@ impl World {
             let heard_at = wire.truths[&newest].sent_at;
             let seen = Some((bbo, sent_at, heard_at));
             if let Some((last, last_sent_at, last_heard_at)) =
-                std::mem::replace(&mut self.last[place], seen)
+                std::mem::replace(&mut self.last[index], seen)
                 && sent_at < last_sent_at
             {
                 assert_ne!(bbo.connection, last.connection, "{bbo:?} after {last:?}");
@@ -520,27 +523,29 @@ impl World {
             }
         }
         let product = self.rng.usize(0..PRODUCTS.len());
-        let product = self.slots[product].name.clone();
+        let product = self.cells[product].name().clone();
         if let Some(levels) = self.read(&product, |book, bbo| Copied::of(book, bbo).levels) {
             assert_eq!(self.follower.copies[&product].levels, levels);
         }
     }
 
-    /// Looks at the book that [`Books::read_at`](super::super::Books::read_at) would.
+    /// Looks at the book that [`Books::read_at`](crate::books::Books::read_at) would.
     fn read<R>(&self, product: &ProductId, look: impl Fn(&Book, &Bbo) -> R) -> Option<R> {
-        let slot = self.slots.iter().find(|slot| slot.name == *product)?;
-        slot.reading_order().find_map(|place| {
-            let book = self.tracks[place].line.session().book(product.as_str()).ok()?;
-            Some(look(book, &slot.load_line(place)?))
+        let cell = self.cells.iter().find(|cell| cell.name() == product)?;
+        cell.reading_order().find_map(|id| {
+            let track = self.tracks.iter().find(|track| track.id == id)?;
+            let book = track.lane.session().book(product.as_str()).ok()?;
+            Some(look(book, &cell.load_lane(id)?))
         })
     }
 
     fn check_healed(&self) {
-        for (slot, name) in self.slots.iter().zip(PRODUCTS) {
+        for (cell, name) in self.cells.iter().zip(PRODUCTS) {
             let truth = self.exchange.true_book(name).unwrap();
-            for (place, track) in self.tracks.iter().enumerate() {
-                assert!(slot.load_line(place).is_some(), "{name} is not live on line {place}");
-                let book = track.line.session().book(name).unwrap();
+            for track in &self.tracks {
+                let id = track.id;
+                assert!(cell.load_lane(id).is_some(), "{name} is not live on lane {id:?}");
+                let book = track.lane.session().book(name).unwrap();
                 for (side, expected) in [(Side::Bid, truth.bids()), (Side::Ask, truth.asks())] {
                     let levels = book.levels(side).map(|level| (level.price, level.size));
                     assert_eq!(levels.collect::<Vec<_>>(), expected, "the {side}s of {name}");
@@ -574,10 +579,10 @@ impl Wire {
 }
 
 /// One seed from start to end: the first sync, faults one after the other, then rest.
-fn simulate(seed: u64, line_count: usize, resync: Resync) -> World {
-    let mut world = World::new(seed, line_count, resync);
-    for place in 0..line_count {
-        world.drive(place);
+fn simulate(seed: u64, has_standby: bool, resync: Resync) -> World {
+    let mut world = World::new(seed, has_standby, resync);
+    for index in 0..world.tracks.len() {
+        world.drive(index);
     }
     world.run_until(Duration::from_secs(5));
     assert!(world.has_synced);
@@ -598,7 +603,7 @@ fn with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one() {
         let mut troubles = [0; KINDS];
         for seed in seeds(SEEDS_DEFAULT) {
             let _told = Told(seed, resync);
-            let world = simulate(seed, 2, resync);
+            let world = simulate(seed, true, resync);
             assert_eq!(world.absences, 0, "a reader found nothing");
             checks += world.checks;
             switches += world.switches;
@@ -621,7 +626,7 @@ fn with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one() {
 #[test]
 fn without_a_standby_readers_are_without_a_book_for_a_while() {
     let _told = Told(1, Resync::Reconnect);
-    let world = simulate(1, 1, Resync::Reconnect);
+    let world = simulate(1, false, Resync::Reconnect);
     assert!(world.absences > 0 && world.checks > 1_000);
     assert_eq!((world.switches, world.steps_back), (0, 0));
 }

@@ -1,8 +1,9 @@
-//! One connection of [`Books`](super::Books): its session, and what is told of its products.
+//! One lane of [`Books`](super::Books): a session, one connection after the other, and the events
+//! of its products.
 //!
-//! Like the session, a [`Line`] knows no socket and no clock. With a standby a product has two
-//! lines. They share nothing but the product's [`Slot`], and settle between them there which of
-//! them is read.
+//! Like the session, a [`Lane`] knows no socket and no clock. With a standby a product has two
+//! lanes. They share nothing but the product's [`ProductCell`], which decides which of them is
+//! read.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,29 +11,30 @@ use std::time::Instant;
 
 use rust_decimal::Decimal;
 
+use super::cell::{ProductCell, Trigger, Verdict};
 use super::consumer::{Consumer, Hub};
 use super::event::{Change, Event, Interest, MAX_TOP_LEVELS};
-use super::slot::Slot;
-use super::turnstile::lock;
-use crate::bbo::{Bbo, BboPublisher};
+use super::lanes::LaneId;
+use crate::bbo::BboPublisher;
 use crate::book::{Book, Side, Tops};
-use crate::session::{Cause, Input, LevelChange, Output, Session, SessionConfig, SessionEvent};
+use crate::session::{
+    Disconnect, Input, LevelChange, Output, Session, SessionConfig, SessionEvent,
+};
 use crate::wire::{ProductId, RefusalKind, Request};
 
-/// How many connections a line may open before their numbers run into those of the next line:
+/// How many connections a lane may open before their numbers run into those of the next lane:
 /// half a year's, at the longest waits between dials.
-const CONNECTIONS_PER_LINE: u64 = 1 << 20;
+const CONNECTIONS_PER_LANE: u64 = 1 << 20;
 
-/// A connection's session, and where its products are published.
+/// A session, and where its products are published.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Lane {
     session: Session,
     /// The latest time that the session has seen. The task takes the time of a frame before it
-    /// takes the lock, so that waiting for a reader shows in the age of the data; whoever was
-    /// inside meanwhile may have been later.
+    /// locks the lane, so that waiting for a reader shows in the age of the data; another call in
+    /// the meantime may have come with a later time.
     latest: Instant,
-    /// Its place among the lines of its shard.
-    place: usize,
+    id: LaneId,
     entries: BTreeMap<ProductId, Entry>,
     hub: Arc<Hub>,
     /// The hub's version that the list of consumers is of.
@@ -40,68 +42,76 @@ pub(super) struct Line {
     consumers: Vec<Arc<Consumer>>,
     /// Whether the session remembers which levels the last message changed.
     has_levels: bool,
-    chores: Vec<Chore>,
+    deferred: Vec<Deferred>,
+    /// Why the connection was lost last.
+    last_disconnect: Option<Disconnect>,
+    /// Whether [`Lane::close`] ended the session, and not the session itself.
+    is_closed: bool,
 }
 
-/// A product of a line.
+/// A product of a lane.
 #[derive(Debug)]
 struct Entry {
-    slot: Arc<Slot>,
-    /// The best levels that waiters were last told of, if this line told them.
+    cell: Arc<ProductCell>,
+    /// The BBO that waiters were last woken for, or would have been if this lane were read.
     best: Option<Tops>,
 }
 
-/// What makes two lines look at which of them is to be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trigger {
-    Lost(Cause),
-    Synced,
+/// Why a lane has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// [`Lane::close`] was called.
+    Closed,
+    /// The session makes no more dials. Why the connection was lost last, if that is known.
+    GaveUp(Option<Disconnect>),
 }
 
-/// What is to be done about the socket.
+/// What to do about the socket.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum SocketCommand {
     Connect,
     Disconnect,
     Send(Request),
     Wait(Instant),
 }
 
-/// What is to be done once the line is no longer locked.
+/// What to do once the lane is no longer locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Chore {
+pub(super) enum Deferred {
     /// The venue answers for a product under another name.
     Alias { product: ProductId, canonical: ProductId },
-    /// The venue serves fewer products on a connection than this one asked for, and refused
+    /// The venue serves fewer products on a connection than this one requested, and refused
     /// these.
     Split { refused: Vec<ProductId> },
 }
 
-impl Line {
-    /// Returns a line without products. `number` is its shard's, `place` its own there.
+impl Lane {
+    /// Returns a lane of a shard, without products.
     pub(super) fn new(
         mut config: SessionConfig,
-        number: u64,
-        place: usize,
+        shard: u64,
+        id: LaneId,
         hub: Arc<Hub>,
         now: Instant,
     ) -> Self {
         // The shard bounds them; here a product must never be left out.
         config.max_products = usize::MAX;
-        let line_number = number * 2 + place as u64;
-        config.first_connection = line_number * CONNECTIONS_PER_LINE;
-        // Two lines must not wait in step.
-        config.seed ^= line_number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let number = id.number(shard);
+        config.first_connection = number * CONNECTIONS_PER_LANE;
+        // Two lanes must not wait in step.
+        config.seed ^= number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Self {
             session: Session::new(config, now),
             latest: now,
-            place,
+            id,
             entries: BTreeMap::new(),
             hub,
             hub_version: u64::MAX,
             consumers: Vec::new(),
             has_levels: false,
-            chores: Vec::new(),
+            deferred: Vec::new(),
+            last_disconnect: None,
+            is_closed: false,
         }
     }
 
@@ -117,59 +127,77 @@ impl Line {
         self.session.handle(now, input);
     }
 
-    /// Takes note that what was asked for last has to wait for its turn.
+    /// Takes note that the last dial or request has to wait for its turn.
     ///
-    /// Apart from [`Line::handle`], for it comes while there are events to be told.
+    /// Apart from [`Lane::handle`], because it comes while there are events to be sent.
     pub(super) fn hold(&mut self, now: Instant, until: Instant) {
         let now = self.not_before_latest(now);
         self.session.handle(now, Input::Held(until));
     }
 
-    /// Tells consumers what there is to tell, and returns the next thing to do about the socket.
-    pub(super) fn poll(&mut self, now: Instant) -> Step {
+    /// Sends consumers the events there are, and returns the next thing to do about the socket.
+    pub(super) fn poll(&mut self, now: Instant) -> SocketCommand {
         self.refresh_consumers();
         let now = self.not_before_latest(now);
         loop {
             match self.session.poll(now) {
-                Output::Connect => return Step::Connect,
-                Output::Disconnect => return Step::Disconnect,
+                Output::Connect => return SocketCommand::Connect,
+                Output::Disconnect => return SocketCommand::Disconnect,
                 Output::Event(event) => self.relay(now, event),
-                Output::Send(request) => return Step::Send(request),
-                Output::Wait(until) => return Step::Wait(until),
+                Output::Send(request) => return SocketCommand::Send(request),
+                Output::Wait(until) => return SocketCommand::Wait(until),
             }
         }
     }
 
     /// Adds a product, to be published where its readers look.
-    pub(super) fn subscribe(&mut self, now: Instant, slot: Arc<Slot>, publisher: BboPublisher) {
-        let (now, name) = (self.not_before_latest(now), slot.name.clone());
-        self.entries.insert(name.clone(), Entry { slot, best: None });
+    pub(super) fn subscribe(
+        &mut self,
+        now: Instant,
+        cell: Arc<ProductCell>,
+        publisher: BboPublisher,
+    ) {
+        let (now, name) = (self.not_before_latest(now), cell.name().clone());
+        self.entries.insert(name.clone(), Entry { cell, best: None });
         let subscribed = self.session.subscribe_publishing(now, name, publisher);
         debug_assert!(subscribed.is_ok(), "the session has no bound of its own");
     }
 
-    /// Takes a product away, after it was withdrawn from its readers.
-    pub(super) fn release(&mut self, product: &ProductId) -> Option<(Arc<Slot>, BboPublisher)> {
+    /// Removes a product, after its book was withdrawn from its readers.
+    pub(super) fn release(
+        &mut self,
+        product: &ProductId,
+    ) -> Option<(Arc<ProductCell>, BboPublisher)> {
         let publisher = self.session.release(product)?;
-        let Entry { slot, .. } = self.entries.remove(product)?;
-        Some((slot, publisher))
+        let entry = self.entries.remove(product);
+        debug_assert!(entry.is_some(), "the lane and its session have the same products");
+        Some((entry?.cell, publisher))
     }
 
-    /// Withdraws every book, ends the session, and tells consumers. What is left is to drop the
-    /// connection.
-    pub(super) fn close_and_tell(&mut self, now: Instant) {
+    /// Withdraws every book, ends the session, and sends consumers what that means. What is left
+    /// is to drop the connection.
+    pub(super) fn close(&mut self, now: Instant) {
         let now = self.not_before_latest(now);
+        self.is_closed |= !self.session.is_ended();
         self.session.close(now);
-        while !matches!(self.poll(now), Step::Wait(_)) {}
+        while !matches!(self.poll(now), SocketCommand::Wait(_)) {}
     }
 
     pub(super) const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Returns what is to be done once the line is no longer locked.
-    pub(super) fn take_chores(&mut self) -> Vec<Chore> {
-        std::mem::take(&mut self.chores)
+    /// Returns why the lane has ended, if it has.
+    pub(super) fn ending(&self) -> Option<Ending> {
+        self.session.is_ended().then(|| match self.is_closed {
+            true => Ending::Closed,
+            false => Ending::GaveUp(self.last_disconnect.clone()),
+        })
+    }
+
+    /// Returns what to do once the lane is no longer locked.
+    pub(super) fn take_deferred(&mut self) -> Vec<Deferred> {
+        std::mem::take(&mut self.deferred)
     }
 
     fn not_before_latest(&mut self, now: Instant) -> Instant {
@@ -187,7 +215,7 @@ impl Line {
 
     fn relay(&mut self, now: Instant, event: SessionEvent) {
         match &event {
-            // Each of many products would only say that it is still syncing.
+            // Each of many products would only repeat that it is still syncing.
             SessionEvent::Requested { .. } => return,
             SessionEvent::Updated { product, .. } => return self.updated(now, product),
             SessionEvent::Synced { product, .. } => return self.settle(product, Trigger::Synced),
@@ -195,37 +223,38 @@ impl Line {
                 return self.settle(product, Trigger::Lost(*cause));
             }
             SessionEvent::Aliased { product, canonical } => self
-                .chores
-                .push(Chore::Alias { product: product.clone(), canonical: canonical.clone() }),
+                .deferred
+                .push(Deferred::Alias { product: product.clone(), canonical: canonical.clone() }),
             SessionEvent::Refused { kind: RefusalKind::TooManyStreams, .. } => {
                 let refused = self.session.unserved().map(|product| product.name().clone());
-                self.chores.push(Chore::Split { refused: refused.collect() });
+                self.deferred.push(Deferred::Split { refused: refused.collect() });
             }
+            SessionEvent::Disconnected { reason } => self.last_disconnect = Some(reason.clone()),
             _ => {}
         }
         if !self.consumers.is_empty() {
             let connection = self.session.connection();
-            tell(&self.consumers, &Event::Connection { connection, event });
+            notify(&self.consumers, &Event::Connection { connection, event });
         }
     }
 
-    /// Tells of a frame that changed a live book, if it is this line that is read.
+    /// Notifies of a frame that changed a live book, if this lane is the one that is read.
     fn updated(&mut self, now: Instant, product: &ProductId) {
         let Some(entry) = self.entries.get_mut(product) else { return };
         let Ok(book) = self.session.book(product.as_str()) else { return };
         let best = book.tops();
         let is_best_changed = entry.best != Some(best);
         entry.best = Some(best);
-        if entry.slot.preferred() != self.place {
+        if entry.cell.preferred() != self.id {
             return;
         }
         if is_best_changed {
-            entry.slot.announce();
+            entry.cell.announce();
         }
         if self.consumers.is_empty() {
             return;
         }
-        let Some(bbo) = entry.slot.load_line(self.place) else { return };
+        let Some(bbo) = entry.cell.load_lane(self.id) else { return };
         let mut levels = None;
         for consumer in &self.consumers {
             if consumer.needs_levels() && !self.has_levels || !consumer.wants_product(product) {
@@ -240,9 +269,9 @@ impl Line {
                     Some(Arc::clone(levels.get_or_insert_with(all)))
                 }
                 Interest::Top(count) => {
-                    let top = Top::of(book, count);
+                    let bounds = TopBounds::of(book, count);
                     let changes = self.session.changes(product.as_str());
-                    let within: Arc<[_]> = changes.filter(|change| top.holds(change)).collect();
+                    let within: Arc<[_]> = changes.filter(|change| bounds.hold(change)).collect();
                     if within.is_empty() {
                         continue;
                     }
@@ -260,78 +289,48 @@ impl Line {
         }
     }
 
-    /// Decides which line is read from now on, and tells what that means for the product.
+    /// Lets the product's cell decide which lane is read from now on, and notifies of its verdict.
     fn settle(&mut self, product: &ProductId, trigger: Trigger) {
         let Some(entry) = self.entries.get_mut(product) else { return };
         entry.best = self.session.book(product.as_str()).ok().map(Book::tops);
-        let slot = &entry.slot;
-        // Held to the end, so that consumers hear of this and of what the other line settles in
-        // the order in which it was so.
-        let mut standing = lock(&slot.standing);
-        let preferred = slot.preferred();
-        let live = |bbo: Bbo| Event::Live {
-            product: product.clone(),
-            connection: bbo.connection,
-            sequence: bbo.sequence,
+        // Held to the end, so that consumers hear of this and of what the other lane settles in
+        // the order in which it was decided.
+        let Some(settled) = entry.cell.settle(self.id, trigger) else { return };
+        let product = product.clone();
+        let event = match settled.verdict {
+            Verdict::Live { connection, sequence } => Event::Live { product, connection, sequence },
+            Verdict::Lost(cause) => Event::Lost { product, cause },
+            Verdict::SwitchedOver { to, cause } => {
+                Event::SwitchedOver { product, from: self.session.connection(), to, cause }
+            }
         };
-        let event = if let Some(bbo) = slot.load_line(preferred) {
-            if standing.is_live && (trigger != Trigger::Synced || preferred != self.place) {
-                return;
-            }
-            standing.is_live = true;
-            live(bbo)
-        } else if let Some((other, bbo)) =
-            slot.other(preferred).and_then(|other| Some((other, slot.load_line(other)?)))
-        {
-            match (standing.is_live, trigger) {
-                // The line that lost it is about to settle that itself, and knows the cause.
-                (true, Trigger::Synced) => return,
-                (true, Trigger::Lost(cause)) => {
-                    slot.prefer(other);
-                    let (from, to) = (self.session.connection(), bbo.connection);
-                    Event::SwitchedOver { product: product.clone(), from, to, cause }
-                }
-                (false, _) => {
-                    slot.prefer(other);
-                    standing.is_live = true;
-                    live(bbo)
-                }
-            }
-        } else {
-            let Trigger::Lost(cause) = trigger else { return };
-            if !std::mem::take(&mut standing.is_live) {
-                return;
-            }
-            Event::Lost { product: product.clone(), cause }
-        };
-        slot.announce();
-        tell(&self.consumers, &event);
+        notify(&self.consumers, &event);
     }
 }
 
-fn tell(consumers: &[Arc<Consumer>], event: &Event) {
+fn notify(consumers: &[Arc<Consumer>], event: &Event) {
     for consumer in consumers {
-        consumer.tell(event);
+        consumer.notify(event);
     }
 }
 
-/// The prices that end the top levels of each side after a frame.
-struct Top {
+/// The prices of the last of the top levels of each side, after a frame.
+struct TopBounds {
     bid: Option<Decimal>,
     ask: Option<Decimal>,
 }
 
-impl Top {
+impl TopBounds {
     fn of(book: &Book, count: usize) -> Self {
         let last = count.min(MAX_TOP_LEVELS).saturating_sub(1);
         let price = |side| book.levels(side).nth(last).map(|level| level.price);
         Self { bid: price(Side::Bid), ask: price(Side::Ask) }
     }
 
-    /// Says whether a level is among the top ones, or was before the frame: what was removed
-    /// there let a worse one move up, which is the last one now. A side with fewer levels is its
-    /// own top.
-    fn holds(&self, change: &LevelChange) -> bool {
+    /// Returns whether a level is among the top ones, or was before the frame. A level that was
+    /// removed there let a worse one move up, which is the last one now. A side with fewer levels
+    /// is all top.
+    fn hold(&self, change: &LevelChange) -> bool {
         match change.side {
             Side::Bid => self.bid.is_none_or(|last| change.price >= last),
             Side::Ask => self.ask.is_none_or(|last| change.price <= last),

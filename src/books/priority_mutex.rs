@@ -1,48 +1,48 @@
-//! A lock that one holder never waits for long at, however many others queue.
+//! A mutex with one priority holder, which waits for at most one other however many queue.
 //!
-//! The feed takes what it guards for each frame, readers take it whenever they like. A lock that
-//! wakes its waiters in no order would let a hundred readers pass before the feed; this one lets
-//! at most one. Readers line up at `queue`, so that one of them at a time contends with the feed;
-//! and whoever waits for the value waits with `next` in its hand, so that whoever comes later
-//! waits for that. The feed, coming while a reader is inside, takes `next` and is the next one
-//! in; the reader after that gets `next` only once the feed is in.
+//! The feed locks the value for each frame, readers lock it whenever they like. A plain mutex
+//! wakes its waiters in no order and would let a hundred readers pass before the feed; this one
+//! lets at most one. Readers line up at `queue`, so that one of them at a time contends with the
+//! feed. Each waits for `value` while it holds `next`, so that a later one waits for `next`. The
+//! feed, coming while a reader is inside, takes `next` and is the next one in; the reader after
+//! that gets `next` only once the feed is in.
 
 use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard};
 
-pub(super) use crate::sync::lock;
+use crate::sync::lock;
 
 thread_local! {
-    /// Whether this thread is inside some lock as one of the others.
+    /// Whether this thread holds a [`PriorityMutex`] as one of the others.
     static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Guards a value for one holder that goes first, and others.
-pub(super) struct Turnstile<T> {
+/// Guards a value for one priority holder and any number of others.
+pub(super) struct PriorityMutex<T> {
     queue: Mutex<()>,
     next: Mutex<()>,
     value: Mutex<T>,
 }
 
-impl<T> Turnstile<T> {
+impl<T> PriorityMutex<T> {
     pub(super) const fn new(value: T) -> Self {
         Self { queue: Mutex::new(()), next: Mutex::new(()), value: Mutex::new(value) }
     }
 
-    /// Takes the value for the one that goes first. Waits for at most one of the others.
-    pub(super) fn first(&self) -> MutexGuard<'_, T> {
+    /// Locks the value for the priority holder. Waits for at most one of the others.
+    pub(super) fn lock_first(&self) -> MutexGuard<'_, T> {
         let _next = lock(&self.next);
         lock(&self.value)
     }
 
-    /// Takes the value for one of the others.
+    /// Locks the value for one of the others.
     ///
     /// # Panics
-    /// When this thread holds one already: two threads that did so could wait for each other for
-    /// ever.
-    pub(super) fn queued(&self) -> Queued<'_, T> {
+    /// When this thread holds one already: two threads that did so could wait for each other
+    /// forever.
+    pub(super) fn lock_queued(&self) -> Queued<'_, T> {
         let is_inside = IS_INSIDE.get();
         assert!(!is_inside, "books were used from within a closure that reads one of them");
         let queue = lock(&self.queue);
@@ -54,15 +54,15 @@ impl<T> Turnstile<T> {
     }
 }
 
-impl<T> fmt::Debug for Turnstile<T> {
+impl<T> fmt::Debug for PriorityMutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turnstile").finish_non_exhaustive()
+        f.debug_struct("PriorityMutex").finish_non_exhaustive()
     }
 }
 
-/// The value in the hands of one of the others.
+/// The value, locked by one of the others.
 pub(super) struct Queued<'a, T> {
-    // Before the place in the queue, so that the feed finds the value free.
+    // Unlocked before the queue, so that the feed finds the value free.
     value: MutexGuard<'a, T>,
     _queue: MutexGuard<'a, ()>,
 }
@@ -96,10 +96,10 @@ mod tests {
 
     /// Eight readers that never pause; the feed must get in after one of them each time.
     #[test]
-    fn the_first_waits_for_at_most_one_of_the_others() {
+    fn the_priority_holder_waits_for_at_most_one_of_the_others() {
         const ROUNDS: u64 = 200;
 
-        let turnstile = Turnstile::new(0u64);
+        let mutex = PriorityMutex::new(0u64);
         let (is_done, wants_in) = (AtomicBool::new(false), AtomicBool::new(false));
         let entered_before = AtomicU64::new(0);
         let most = AtomicU64::new(0);
@@ -107,7 +107,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     while !is_done.load(Ordering::SeqCst) {
-                        let value = turnstile.queued();
+                        let value = mutex.lock_queued();
                         if wants_in.load(Ordering::SeqCst) {
                             entered_before.fetch_add(1, Ordering::SeqCst);
                         }
@@ -117,11 +117,11 @@ mod tests {
             }
             for _ in 0..ROUNDS {
                 std::thread::sleep(Duration::from_micros(50));
-                let next = lock(&turnstile.next);
-                // From here on the feed is next: what follows is `first`, taken apart.
+                let next = lock(&mutex.next);
+                // From here on the feed is next: what follows is `lock_first`, taken apart.
                 entered_before.store(0, Ordering::SeqCst);
                 wants_in.store(true, Ordering::SeqCst);
-                let mut value = lock(&turnstile.value);
+                let mut value = lock(&mutex.value);
                 wants_in.store(false, Ordering::SeqCst);
                 most.fetch_max(entered_before.load(Ordering::SeqCst), Ordering::SeqCst);
                 drop(next);
@@ -129,29 +129,29 @@ mod tests {
             }
             is_done.store(true, Ordering::SeqCst);
         });
-        assert_eq!(*turnstile.first(), ROUNDS);
+        assert_eq!(*mutex.lock_first(), ROUNDS);
         let most = most.into_inner();
-        assert!(most <= 1, "{most} others went before the one that goes first");
+        assert!(most <= 1, "{most} others went before the priority holder");
     }
 
     #[test]
     fn a_panic_inside_leaves_the_lock_usable() {
-        let turnstile = Turnstile::new(7);
+        let mutex = PriorityMutex::new(7);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _value = turnstile.queued();
+            let _value = mutex.lock_queued();
             panic!("a bug of the caller");
         }));
         assert!(panicked.is_err());
-        assert_eq!(*turnstile.first(), 7);
-        *turnstile.queued() = 8;
-        assert_eq!(*turnstile.queued(), 8);
+        assert_eq!(*mutex.lock_first(), 7);
+        *mutex.lock_queued() = 8;
+        assert_eq!(*mutex.lock_queued(), 8);
     }
 
     #[test]
     #[should_panic(expected = "from within a closure")]
-    fn going_in_twice_is_a_panic_and_not_a_standstill() {
-        let (one, other) = (Turnstile::new(1), Turnstile::new(2));
-        let _one = one.queued();
-        let _other = other.queued();
+    fn locking_twice_on_one_thread_panics() {
+        let (one, other) = (PriorityMutex::new(1), PriorityMutex::new(2));
+        let _one = one.lock_queued();
+        let _other = other.lock_queued();
     }
 }
