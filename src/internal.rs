@@ -5,6 +5,7 @@
 pub use crate::bbo::channel::{BboPublisher, FrameOrigin, bbo_channel};
 use crate::book::Book;
 pub use crate::book::tops::Tops;
+pub use crate::sequence::{Arrival, MAX_OLDER_IN_A_ROW, SequenceTracker};
 pub use crate::units::Epoch;
 use crate::wire::{DecodeError, Decoder, Frame};
 

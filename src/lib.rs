@@ -3,64 +3,82 @@
 //! ```text
 //!            bytes                  frames                 exact levels
 //!   venue ─────────▶ feed ─────────▶ session ─────────────▶ book ─────▶ your questions
-//!                     ▲  │            │  ▲   sequence                   (same thread)
+//!                     ▲  │            │  ▲   sequence                   (read, top, fill, ...)
 //!                     │  ▼            │  │   checked
 //!                     dial, send ◀────┘  └── time            bbo ─────▶ best bid and ask
 //!                     (decided by the session)                          (any thread, no lock)
 //! ```
 //!
-//! 1. **A book that is handed out is right, or it is not handed out.** A gap in the venue's
-//!    numbers, an unreadable frame, a crossed book, silence or a lost connection takes the best
-//!    bid and ask back from every reader before anything else happens.
-//! 2. **It heals alone**, within the venue's limits, and ends in a fresh snapshot.
+//! 1. **A book that is handed out is right, or it is not handed out.** A sequence gap, an unreadable
+//!    frame, a crossed book, silence or a lost connection withdraws the book from every reader
+//!    before anything else happens.
+//! 2. **It heals alone**, within the venue's rate limits, from a fresh snapshot.
 //! 3. **Exact.** Prices and sizes are decimals; what the venue sent is what you read.
-//! 4. **Fast enough to forget about.** No queue lies between the socket and the book, nothing is
-//!    allocated for a warm update, and the best bid and ask are readable without a lock.
-//! 5. **Yours to embed.** The core has no socket, clock, thread or runtime. Let `Books` drive it
-//!    in the background, pull a tokio `Feed`, or hand in frames yourself ([`session`]).
+//! 4. **Fast.** No queue lies between the socket and the book, a warm update allocates nothing, and
+//!    the best bid and ask are read without a lock.
+//! 5. **Yours to embed.** The core has no socket, clock, thread or runtime.
 //!
-//! # The smallest bot
+//! # The first bot
 //!
 //! ```no_run
 //! # #[cfg(feature = "feed")]
 //! # mod bot {
-//! use level2::{Books, BooksConfig};
+//! use level2::books::{EventConfig, Interest};
+//! use level2::{Books, BooksConfig, Event};
 //!
-//! #[tokio::main(flavor = "current_thread")]
+//! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     // Kept in the background: every number is checked, and what is lost heals by itself.
 //!     let books = Books::start(BooksConfig::new(["BTC-USD".parse()?]))?;
-//!     let mut best = books.bbo("BTC-USD")?;
-//!     loop {
-//!         // `None` whenever the book may be wrong.
-//!         println!("{:?}", best.changed().await?);
+//!     let mut events = books.events(EventConfig::new(Interest::Bbo));
+//!     while let Some(event) = events.next().await {
+//!         match event {
+//!             Event::Changed(change) => println!("{} {}", change.product, change.bbo),
+//!             other => println!("{other}"), // live, or lost and why; connected, or not and why
+//!         }
 //!     }
+//!     Ok(())
 //! }
 //! # }
 //! ```
+//!
+//! # Which of the three ways
+//!
+//! Nearly every bot wants `Books`: many products, kept in the background, read from any thread.
+//! `Feed` is one connection whose books move only while you await it. [`Session`] is the state
+//! machine inside both, for your own socket, replays and simulations.
 //!
 //! # Modules
 //!
 //! | module | knows | feature |
 //! |---|---|---|
-//! | [`book`] | prices and sizes | |
-//! | [`wire`] | the venue's bytes | |
-//! | [`sequence`] | whether a number was expected | |
-//! | [`session`] | which book may be trusted, and what to do next | |
-//! | [`bbo`] | how a best bid and ask reach other threads | |
 //! | `books` | many products over many connections, in the background | `feed` (default) |
 //! | `feed` | sockets, TLS, the clock | `feed` (default) |
-//! | `rate_limiter` | when it is whose turn at the venue | `feed` (default) |
+//! | `rate_limiter` | the venue's limits, for all connections of a process | `feed` (default) |
 //! | `auth` | keys and tokens | `auth` |
+//! | [`book`] | prices and sizes, and what bots ask of them | |
+//! | [`session`] | which book may be trusted, and what to do next | |
+//! | [`bbo`] | how a best bid and ask reach other threads | |
+//! | [`wire`] | the venue's bytes | |
 //!
-//! The first five build with `--no-default-features`, without tokio, TLS or a WebSocket library.
-//! Features only add. The command `level2` is built with the feature `cli`.
+//! The last four are the core. They build with `--no-default-features`, without tokio, TLS or a
+//! WebSocket library.
+//!
+//! # Features
+//!
+//! Features only add.
+//!
+//! - `feed` (default): `Books` and `Feed`, over tokio, rustls and WebSocket.
+//! - `auth`: signs a token for each request with your key. Market data needs none.
+//! - `serde`: serialises products, levels, events, status and settings. Decimals are strings, times
+//!   are RFC 3339.
+//!
+//! The simulated exchange is the crate `level2-sim`, the command `level2` the crate `level2-cli`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
-/// Runs the examples of the README as tests, where there is a feed for them, and keys.
-#[cfg(all(doctest, feature = "auth", feature = "feed"))]
+/// Runs the examples of the README as tests.
+#[cfg(all(doctest, feature = "feed"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
@@ -79,7 +97,7 @@ pub mod internal;
 #[cfg(feature = "feed")]
 pub mod rate_limiter;
 mod rate_window;
-pub mod sequence;
+mod sequence;
 pub mod session;
 #[cfg(feature = "feed")]
 mod sync;
@@ -89,12 +107,14 @@ pub mod wire;
 #[cfg(all(test, feature = "auth", feature = "feed"))]
 mod tests;
 
+pub use rust_decimal::{self, Decimal};
+
 pub use crate::bbo::{Bbo, BboReader};
 pub use crate::book::{Book, Depth};
 #[cfg(feature = "feed")]
-pub use crate::books::{Books, BooksConfig};
+pub use crate::books::{Books, BooksConfig, Event};
 #[cfg(feature = "feed")]
 pub use crate::feed::{Dial, Feed, FeedConfig};
-pub use crate::session::{Session, SessionConfig, SessionEvent, Status};
+pub use crate::session::{Cause, Session, SessionConfig, SessionEvent, Status};
 pub use crate::units::{Level, Side, UnixNanos};
 pub use crate::wire::ProductId;

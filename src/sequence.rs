@@ -15,7 +15,7 @@ pub const MAX_OLDER_IN_A_ROW: u32 = 8;
 /// Follows the numbers of one counter.
 ///
 /// ```
-/// use level2::sequence::{Arrival, SequenceTracker};
+/// use level2::internal::{Arrival, SequenceTracker};
 ///
 /// let mut tracker = SequenceTracker::new();
 /// assert_eq!(tracker.observe(7), Arrival::InOrder);

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use level2::Side;
+use level2::internal::MAX_OLDER_IN_A_ROW;
 use level2::internal::decode_general;
-use level2::sequence::MAX_OLDER_IN_A_ROW;
 use level2::session::{NotLive, Product, Session};
 use level2::wire::{Body, DecodeError, Decoder, UnixNanos, Update, UpdateKind, Updates};
 
