@@ -138,8 +138,8 @@ impl Books {
     /// keeps this waiting: [`Books::status`] shows which one, and its [`Event::Connection`] why.
     ///
     /// # Errors
-    /// [`Closed`] when the books were closed, or a connection has given up
-    /// ([`Policy::max_failed_dials`](crate::session::Policy::max_failed_dials)).
+    /// [`Closed`] when the books were closed, their runtime has shut down, or a connection has
+    /// given up ([`Policy::max_failed_dials`](crate::session::Policy::max_failed_dials)).
     ///
     /// # Cancel safety
     /// Cancel safe.
