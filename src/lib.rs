@@ -9,9 +9,9 @@
 //!                     (decided by the session)                          (any thread, no lock)
 //! ```
 //!
-//! 1. **A book that is handed out is right, or it is not handed out.** A sequence gap, an unreadable
-//!    frame, a crossed book, silence or a lost connection withdraws the book from every reader
-//!    before anything else happens.
+//! 1. **A book that is handed out is right, or it is not handed out.** A sequence gap, an
+//!    unreadable frame, a crossed book, silence or a lost connection withdraws the book from every
+//!    reader before anything else happens.
 //! 2. **It heals alone**, within the venue's rate limits, from a fresh snapshot.
 //! 3. **Exact.** Prices and sizes are decimals; what the venue sent is what you read.
 //! 4. **Fast.** No queue lies between the socket and the book, a warm update allocates nothing, and

@@ -82,6 +82,8 @@ mod coordinator;
 mod deadlines;
 mod dialer;
 mod disconnect;
+#[cfg(feature = "serde")]
+mod duration_text;
 mod error;
 mod event;
 mod frames;

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+#[cfg(feature = "serde")]
+use super::duration_text;
 use crate::book::MAX_LEVELS_PER_SIDE;
 
 /// Durations are clamped to this: far beyond any use, and near enough to be added to any
@@ -71,7 +73,13 @@ pub struct Policy {
 
     /// After this long without a change a live book counts as lost and is requested again. The
     /// default is `None`: never.
-    #[cfg_attr(feature = "serde", serde(with = "optional_duration_text"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            serialize_with = "duration_text::serialize_optional",
+            deserialize_with = "duration_text::deserialize_optional"
+        )
+    )]
     pub quiet_limit: Option<Duration>,
 
     /// The longest wait before the first dial after a loss; it doubles with each further one. The
@@ -207,52 +215,6 @@ pub enum SequenceScope {
     Connection,
     /// The order-book frames of one product, as the overview page of the documentation says.
     Product,
-}
-
-/// Durations in settings files as text such as `5s`, `100ms` or `2m 30s`.
-#[cfg(feature = "serde")]
-mod duration_text {
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(&humantime::format_duration(*duration))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        parse(&String::deserialize(from)?)
-    }
-
-    pub(super) fn parse<E: de::Error>(text: &str) -> Result<Duration, E> {
-        humantime::parse_duration(text).map_err(|error| {
-            E::custom(format_args!("{text:?} is no duration such as 5s or 100ms: {error}"))
-        })
-    }
-}
-
-/// As [`duration_text`], for a duration that may be missing.
-#[cfg(feature = "serde")]
-mod optional_duration_text {
-    use std::time::Duration;
-
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        duration: &Option<Duration>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        match duration {
-            Some(duration) => to.serialize_some(&humantime::format_duration(*duration).to_string()),
-            None => to.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<Duration>, D::Error> {
-        Option::<String>::deserialize(from)?.as_deref().map(super::duration_text::parse).transpose()
-    }
 }
 
 #[cfg(test)]

@@ -653,6 +653,34 @@ async fn a_reader_never_notices_that_one_connection_after_the_other_fails() {
     assert!(switches >= 9, "{switches} switches");
 }
 
+/// Does whatever a program may do with books for three seconds, and returns how many of its looks
+/// found a live one.
+fn use_at_random(books: &Books, seed: u64) -> u32 {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut events = books.events(EventConfig::new(Interest::Top(2)));
+    let mut live = 0;
+    let end = std::time::Instant::now() + Duration::from_secs(3);
+    while std::time::Instant::now() < end {
+        let product = name(rng.usize(0..30));
+        // The venue's limit on requests lets a product that comes and goes all the
+        // time never become live.
+        std::thread::sleep(Duration::from_micros(100));
+        match rng.usize(0..2_000) {
+            0 => drop(books.unsubscribe(&product)),
+            1..=3 => books.subscribe(product).unwrap(),
+            4..=50 => events = books.events(EventConfig::new(Interest::Levels)),
+            51..=100 => assert!(books.stats().products <= 30),
+            101..=150 => drop(books.status(product.as_str())),
+            151..=200 => while events.try_next().is_some() {},
+            _ => {
+                let read = |book: &level2::Book| assert!(!book.is_crossed());
+                live += u32::from(books.read(product.as_str(), read).is_ok());
+            }
+        }
+    }
+    live
+}
+
 /// Everything at once from four threads, with faults: nothing waits for ever, and what can be read
 /// in the end is right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -672,31 +700,7 @@ async fn calls_from_many_threads_at_once_never_stand_still() {
     let threads: Vec<_> = (0..4)
         .map(|seed| {
             let books = Arc::clone(&books);
-            tokio::task::spawn_blocking(move || {
-                let mut rng = fastrand::Rng::with_seed(seed);
-                let mut events = books.events(EventConfig::new(Interest::Top(2)));
-                let mut live = 0;
-                let end = std::time::Instant::now() + Duration::from_secs(3);
-                while std::time::Instant::now() < end {
-                    let product = name(rng.usize(0..30));
-                    // The venue's limit on requests lets a product that comes and goes all the
-                    // time never become live.
-                    std::thread::sleep(Duration::from_micros(100));
-                    match rng.usize(0..2_000) {
-                        0 => drop(books.unsubscribe(&product)),
-                        1..=3 => books.subscribe(product).unwrap(),
-                        4..=50 => events = books.events(EventConfig::new(Interest::Levels)),
-                        51..=100 => assert!(books.stats().products <= 30),
-                        101..=150 => drop(books.status(product.as_str())),
-                        151..=200 => while events.try_next().is_some() {},
-                        _ => {
-                            let read = |book: &level2::Book| assert!(!book.is_crossed());
-                            live += u32::from(books.read(product.as_str(), read).is_ok());
-                        }
-                    }
-                }
-                live
-            })
+            tokio::task::spawn_blocking(move || use_at_random(&books, seed))
         })
         .collect();
     let mut live = 0;

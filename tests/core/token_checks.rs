@@ -182,6 +182,32 @@ fn outcome(exchange: &mut Exchange, token: Option<&str>) -> Result<(), TokenFaul
 /// Where a deviation is, and what stands there instead; `Null` takes the field away.
 type Deviation = (&'static str, &'static str, Value, TokenFault);
 
+/// Returns every way in which a token can differ from a sound one, and the fault that it is.
+fn deviations(key: &TestKey, now: u64) -> Vec<Deviation> {
+    let other_algorithm = if key.algorithm() == "ES256" { "EdDSA" } else { "ES256" };
+    vec![
+        ("header", "alg", other_algorithm.into(), TokenFault::Algorithm),
+        ("header", "alg", "none".into(), TokenFault::Algorithm),
+        ("header", "typ", Value::Null, TokenFault::Type),
+        ("header", "kid", "organizations/0a1b/apiKeys/9".into(), TokenFault::KeyName),
+        ("header", "kid", Value::Null, TokenFault::KeyName),
+        ("header", "nonce", Value::Null, TokenFault::Nonce),
+        ("header", "nonce", "0".repeat(31).into(), TokenFault::Nonce),
+        ("header", "nonce", "g".repeat(32).into(), TokenFault::Nonce),
+        ("claims", "sub", "somebody else".into(), TokenFault::Subject),
+        ("claims", "sub", Value::Null, TokenFault::Subject),
+        ("claims", "iss", "coinbase-cloud".into(), TokenFault::Issuer),
+        ("claims", "iss", Value::Null, TokenFault::Issuer),
+        ("claims", "uri", "GET api.coinbase.com/api".into(), TokenFault::Uri),
+        ("claims", "uris", json!(["GET api.coinbase.com/api"]), TokenFault::Uri),
+        ("claims", "exp", (now + 3_600).into(), TokenFault::Lifetime),
+        ("claims", "exp", Value::Null, TokenFault::Lifetime),
+        ("claims", "nbf", Value::Null, TokenFault::Lifetime),
+        ("both", "times", (now + 1).into(), TokenFault::NotYetValid),
+        ("both", "times", (now - 120).into(), TokenFault::Expired),
+    ]
+}
+
 #[test]
 fn each_deviation_alone_is_refused() {
     for (key, other) in
@@ -196,29 +222,7 @@ fn each_deviation_alone_is_refused() {
             let claims = json!({"sub": KEY_NAME, "iss": "cdp", "nbf": now, "exp": now + 120});
             (header, claims)
         };
-        let other_algorithm = if key.algorithm() == "ES256" { "EdDSA" } else { "ES256" };
-        let deviations: Vec<Deviation> = vec![
-            ("header", "alg", other_algorithm.into(), TokenFault::Algorithm),
-            ("header", "alg", "none".into(), TokenFault::Algorithm),
-            ("header", "typ", Value::Null, TokenFault::Type),
-            ("header", "kid", "organizations/0a1b/apiKeys/9".into(), TokenFault::KeyName),
-            ("header", "kid", Value::Null, TokenFault::KeyName),
-            ("header", "nonce", Value::Null, TokenFault::Nonce),
-            ("header", "nonce", "0".repeat(31).into(), TokenFault::Nonce),
-            ("header", "nonce", "g".repeat(32).into(), TokenFault::Nonce),
-            ("claims", "sub", "somebody else".into(), TokenFault::Subject),
-            ("claims", "sub", Value::Null, TokenFault::Subject),
-            ("claims", "iss", "coinbase-cloud".into(), TokenFault::Issuer),
-            ("claims", "iss", Value::Null, TokenFault::Issuer),
-            ("claims", "uri", "GET api.coinbase.com/api".into(), TokenFault::Uri),
-            ("claims", "uris", json!(["GET api.coinbase.com/api"]), TokenFault::Uri),
-            ("claims", "exp", (now + 3_600).into(), TokenFault::Lifetime),
-            ("claims", "exp", Value::Null, TokenFault::Lifetime),
-            ("claims", "nbf", Value::Null, TokenFault::Lifetime),
-            ("both", "times", (now + 1).into(), TokenFault::NotYetValid),
-            ("both", "times", (now - 120).into(), TokenFault::Expired),
-        ];
-        for (place, field, value, fault) in deviations {
+        for (place, field, value, fault) in deviations(&key, now) {
             let (mut header, mut claims) = sound();
             match place {
                 "header" => header[field] = value,

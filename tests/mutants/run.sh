@@ -7,6 +7,8 @@ cd "$(dirname "$0")/../.."
 
 patches=$PWD/tests/mutants
 work=$PWD/target/mutants
+# The copy lies in a checkout, and is to be patched as if it did not.
+export GIT_CEILING_DIRECTORIES=$work
 copy=$work/src
 
 # One place for what the mutants share, so that only the library is built anew for each. As fast to
@@ -23,7 +25,7 @@ tar --exclude=./target --exclude=./.git -cf - . | tar -xf - -C "$copy"
 
 for patch in "$patches"/*.patch; do
     name=$(basename "$patch" .patch)
-    (cd "$copy" && patch --quiet -p1 <"$patch") || {
+    (cd "$copy" && git apply "$patch") || {
         echo "$name: the patch no longer applies; adapt it to the code" >&2
         exit 1
     }
@@ -39,5 +41,5 @@ for patch in "$patches"/*.patch; do
         exit 1
     fi
     echo "$name: caught, ${caught#seeds that failed: }"
-    (cd "$copy" && patch --quiet --reverse -p1 <"$patch")
+    (cd "$copy" && git apply --reverse "$patch")
 done

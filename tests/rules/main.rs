@@ -3,4 +3,6 @@
 mod dependencies;
 #[cfg(feature = "feed")]
 mod examples;
+mod imports;
+mod sources;
 mod tidy;

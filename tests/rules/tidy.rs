@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::sources::{Source, code_of, root, sources_in, words};
+
 /// The modules of the core, each with those it may see.
 const CORE: [(&str, &[&str]); 7] = [
     ("units", &[]),
@@ -48,77 +50,11 @@ const EXCEPTIONS: [(&str, &str); 3] = [
 
 const MAX_COLUMNS: usize = 100;
 
-struct Source {
-    path: PathBuf,
-    text: String,
-}
+/// The most lines of a function, from its signature to its closing brace.
+const MAX_FUNCTION_LINES: usize = 70;
 
-impl Source {
-    /// The code without comments and without test modules, which stand at the end of a file.
-    fn code(&self) -> String {
-        code_of(&self.text)
-    }
-
-    fn shown(&self) -> String {
-        self.path.strip_prefix(root()).unwrap_or(&self.path).display().to_string()
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn code_of(text: &str) -> String {
-    let mut code = String::new();
-    let mut lines = text.lines().peekable();
-    while let Some(line) = lines.next() {
-        let is_test_module = line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
-        if is_test_module && let Some(next) = lines.peek() {
-            assert!(next.starts_with("mod "), "expected a test module after {line}, got {next}");
-            if next.ends_with('{') {
-                // To the brace that closes the module: the first at the start of a line.
-                lines.by_ref().find(|line| *line == "}");
-            } else {
-                lines.next();
-            }
-            continue;
-        }
-        let before_comment = match line.trim_start().starts_with("//") {
-            true => "",
-            false => line.split(" // ").next().unwrap_or(line),
-        };
-        code.push_str(before_comment);
-        code.push('\n');
-    }
-    code
-}
-
-fn words(code: &str) -> impl Iterator<Item = &str> {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    code.split(move |character| !is_word(character)).filter(|word| !word.is_empty())
-}
-
-/// Every Rust file below a directory of the package, in order.
-fn sources_in(directory: &str) -> Vec<Source> {
-    let (mut sources, mut directories) = (Vec::new(), vec![root().join(directory)]);
-    while let Some(directory) = directories.pop() {
-        let Ok(entries) = fs::read_dir(&directory) else { continue };
-        for entry in entries {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                // What a build of `benches/peers` or of `fuzz` writes is nobody's source.
-                if !path.ends_with("target") {
-                    directories.push(path);
-                }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                sources.push(Source { path, text });
-            }
-        }
-    }
-    sources.sort_by(|a, b| a.path.cmp(&b.path));
-    sources
-}
+/// The most lines of a file of the library without its test module.
+const MAX_FILE_LINES: usize = 500;
 
 /// The files of one core module that are not its tests.
 fn sources_of(module: &str) -> Vec<Source> {
@@ -244,4 +180,54 @@ fn comments_and_test_modules_are_not_code() {
     assert_eq!(found, ["use", "a", "b", "let", "url", "x", "y", "fn", "f"]);
     let seen = seen_modules("use crate::book::Side; crate::wire::time::now(crate::bbo)");
     assert_eq!(seen, BTreeSet::from(["bbo", "book", "wire"]));
+}
+
+#[test]
+fn no_function_is_longer_than_seventy_lines() {
+    let mut longest = (0, String::new());
+    for source in all_sources() {
+        let mut open: Option<(usize, &str)> = None;
+        for (number, line) in source.text.lines().enumerate() {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let trimmed = line.trim_start();
+            if trimmed.starts_with("//") {
+                continue;
+            }
+            match open {
+                None if is_signature(trimmed) => open = Some((number, indent)),
+                Some((start, at)) if indent == at && (trimmed == "}" || trimmed == ";") => {
+                    let lines = number - start + 1;
+                    longest = longest.max((lines, format!("{}:{}", source.shown(), start + 1)));
+                    open = None;
+                }
+                // A function without a body, or on one line.
+                Some((_, at)) if indent == at && line.ends_with([';', '}']) => open = None,
+                _ => {}
+            }
+        }
+    }
+    println!("the longest function has {} lines: {}", longest.0, longest.1);
+    assert!(longest.0 > 20, "no function was found");
+    assert!(longest.0 <= MAX_FUNCTION_LINES, "{} lines: {}", longest.0, longest.1);
+}
+
+/// Returns whether a line begins a function.
+fn is_signature(line: &str) -> bool {
+    let mut words = line.split(' ');
+    let qualifiers = ["pub", "pub(crate)", "pub(super)", "async", "const", "default"];
+    words.find(|word| !qualifiers.contains(word)) == Some("fn")
+}
+
+#[test]
+fn no_file_of_the_library_is_longer_than_five_hundred_lines_without_its_tests() {
+    let mut longest = (0, String::new());
+    for source in ["src", "crates"].into_iter().flat_map(sources_in) {
+        if source.shown().contains("tests") {
+            continue;
+        }
+        let lines = source.text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+        longest = longest.max((lines, source.shown()));
+    }
+    println!("the longest file has {} lines: {}", longest.0, longest.1);
+    assert!(longest.0 <= MAX_FILE_LINES, "{} lines: {}", longest.0, longest.1);
 }

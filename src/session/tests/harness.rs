@@ -308,8 +308,12 @@ pub(super) fn synced(product: &str, sequence: u64) -> SessionEvent {
 }
 
 pub(super) fn count_lost(events: &[SessionEvent], name: &str) -> usize {
-    let is_it = |event: &&SessionEvent| matches!(event, SessionEvent::Lost { product, .. } if *product == name);
-    events.iter().filter(is_it).count()
+    let mut count = 0;
+    for event in events {
+        count +=
+            usize::from(matches!(event, SessionEvent::Lost { product, .. } if *product == name));
+    }
+    count
 }
 
 pub(super) fn dial_failed() -> Input<'static> {
