@@ -45,9 +45,9 @@
 //! | F35 | closed for the venue's fault | `feed/socket_table::closed_before_any_request`, `feed/socket_table::closed_by_a_code_that_is_never_sent`, `a_closed_connection_is_dialled_again.txt` |
 //! | F36 | refused, no name, a dead address | `feed/transport::dials_that_fail_say_how_far_they_came_and_may_be_limited`, `proxy::the_environment_names_a_proxy_and_exceptions`, `src/feed/dial::every_address_of_a_name_is_tried` |
 //! | F37 | a handshake that hangs | `feed/socket_table::silence_within_a_dial_ends_it_at_its_deadline`, `proxy::a_proxy_that_is_not_there_or_silent_is_bounded_by_the_same_deadline`, `a_dial_has_a_deadline.txt` |
-//! | F38 | certificates that prove nothing | `feed/secure::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/tests/redial::being_rejected_too_often_ends_the_session_if_it_may` |
+//! | F38 | certificates that prove nothing | `feed/secure::a_server_that_does_not_prove_itself_is_refused_by_its_own_reason`, `src/session/dialer::rejections_in_a_row_have_an_end_and_another_reason_starts_the_count_over` |
 //! | F39 | an HTTP status for an answer | `feed/socket_table::answered_by_too_many_requests`, `feed/socket_table::answered_by_a_redirect`, `feed/transport::a_retry_after_is_waited_for`, `a_retry_after_is_kept_to.txt` |
-//! | F40 | accepted and closed at once | `waits_start_over_after_half_a_minute_live.txt`, `src/session/tests::a_venue_that_opens_and_closes_is_dialled_ever_more_seldom` |
+//! | F40 | accepted and closed at once | `waits_start_over_after_half_a_minute_live.txt`, `src/session/tests/connection::a_venue_that_opens_and_closes_is_dialled_after_growing_waits` |
 //! | F41 | many clients at once | `src/session/tests::many_clients_do_not_dial_in_step`, `books/reading::many_connections_stay_within_the_limits_of_the_venue_together` |
 //! | F42 | no subscribe in time | `feed/stop::a_sound_venue_never_has_a_reason_to_hang_up`, `feed/transport::pings_are_answered_and_requests_go_out_at_once` |
 //! | F43 | a network that stops anywhere | `feed/stop::a_network_that_stops_again_and_again_is_outlasted`, `feed/network::a_network_that_stops_at_any_moment_is_noticed_and_healed`, `feed/network::storms_are_outlasted`, `feed/stop::closing_takes_at_most_a_second_in_every_state`, `books/reading::closing_is_bounded_while_the_venue_says_nothing` |
