@@ -25,7 +25,16 @@ impl Deadlines {
     #[inline]
     pub(super) fn earliest(&self) -> Option<Instant> {
         let Self { dial, dial_timeout, idle, product, request } = *self;
-        [dial, dial_timeout, idle, product, request].into_iter().flatten().min()
+        [dial_timeout, idle, product, request].into_iter().fold(dial, earlier)
+    }
+}
+
+#[inline]
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) => one,
+        (None, other) => other,
     }
 }
 
