@@ -26,7 +26,7 @@ struct Quote {
 /// book. None for a book that no quote can be made of.
 fn quote(book: &Book, best: &Bbo) -> Option<Quote> {
     let (bid, ask) = (best.bid?, best.ask?);
-    let fair = book.microprice().ok()??;
+    let fair = book.microprice()?;
     let half_spread = fair * Decimal::new(2, 4);
     Some(Quote {
         bid: (fair - half_spread).min(bid.price).round_dp(2),

@@ -72,6 +72,12 @@
 //! - `serde`: serialises products, levels, events, status and settings. Decimals are strings, times
 //!   are RFC 3339.
 //!
+//! # Other crates in the interface
+//!
+//! [`rust_decimal`] is re-exported, as prices and sizes are its [`Decimal`]. `Dial` takes whatever
+//! is tokio's `AsyncRead` and `AsyncWrite`, and `EventStream` is a `Stream` of futures-core 0.3.
+//! No other crate's types or traits are in the interface.
+//!
 //! The simulated exchange is the crate `level2-sim`, the command `level2` the crate `level2-cli`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

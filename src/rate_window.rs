@@ -1,4 +1,4 @@
-//! A sliding window: at most so many events in any span of a given length.
+//! A sliding window: a bounded number of events in any span of a given length.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

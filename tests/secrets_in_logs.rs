@@ -107,7 +107,7 @@ async fn run_sessions(key: &TestKey, venue: &Venue) -> String {
             for _ in 0..20 {
                 writeln!(shown, "{:?}", next(&mut feed).await).unwrap();
             }
-            feed.unsubscribe(name);
+            feed.unsubscribe(name).unwrap();
         }
         writeln!(shown, "{feed:?} {feed:#?} {:?}", feed.session()).unwrap();
         feed.close().await;

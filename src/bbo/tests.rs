@@ -81,9 +81,9 @@ proptest! {
         ];
         let book = book_of(levels, price_scale, size_scale);
         let bbo = bbo_of(&book);
-        assert_same(bbo.mid(), book.mid())?;
-        assert_same(bbo.spread(), book.spread())?;
-        assert_same(bbo.microprice(), book.microprice())?;
+        assert_same(bbo.mid(), Depth::mid(&book))?;
+        assert_same(bbo.spread(), Depth::spread(&book))?;
+        assert_same(bbo.microprice(), Depth::microprice(&book))?;
         assert_same(bbo.imbalance(), book.imbalance(Band::Levels(1)))?;
         prop_assert_eq!(bbo.mid().is_some(), bbo.bid.is_some() && bbo.ask.is_some());
     }

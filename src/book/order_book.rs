@@ -4,7 +4,7 @@ use std::fmt;
 
 use rust_decimal::Decimal;
 
-use super::depth::{Depth, DepthError};
+use super::depth::{Depth, Touch};
 use super::error::BookError;
 use super::ladder::{Ladder, Levels};
 use super::outcome::{Applied, SetOutcome};
@@ -32,7 +32,7 @@ pub const MAX_LEVELS_PER_SIDE: usize = 500_000;
 /// let best = book.best_bid().unwrap();
 /// assert_eq!(best.price, Decimal::new(8_327_725, 2));
 /// assert_eq!(best.size, Decimal::new(36, 3));
-/// assert_eq!(book.mid()?, Some(Decimal::new(83_277_255, 3)));
+/// assert_eq!(book.mid(), Some(Decimal::new(83_277_255, 3)));
 /// assert!(!book.is_crossed());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -165,28 +165,30 @@ impl Book {
         }
     }
 
-    /// Returns `(bid + ask) / 2` of the best levels, exactly; as [`Depth::mid`].
+    /// Returns `(bid + ask) / 2` of the best levels, or `None` if a side is empty.
     ///
-    /// # Errors
-    /// [`DepthError::OutOfRange`] when no decimal holds it.
-    pub fn mid(&self) -> Result<Option<Decimal>, DepthError> {
-        Depth::mid(self)
+    /// Exact wherever a decimal holds it, and else rounded half to even to 28 digits after the
+    /// point. [`Depth::mid`](super::Depth::mid) never rounds.
+    #[must_use]
+    pub fn mid(&self) -> Option<Decimal> {
+        self.touch()?.nearest_mid()
     }
 
-    /// Returns `ask - bid` of the best levels, exactly; as [`Depth::spread`].
-    ///
-    /// # Errors
-    /// [`DepthError::OutOfRange`] when no decimal holds it.
-    pub fn spread(&self) -> Result<Option<Decimal>, DepthError> {
-        Depth::spread(self)
+    /// Returns `ask - bid` of the best levels, or `None` if a side is empty. Exact.
+    #[must_use]
+    pub fn spread(&self) -> Option<Decimal> {
+        self.touch()?.nearest_spread()
     }
 
-    /// Returns the mid weighted towards the side with less size; as [`Depth::microprice`].
-    ///
-    /// # Errors
-    /// [`DepthError::OutOfRange`] when the numbers are too long.
-    pub fn microprice(&self) -> Result<Option<Decimal>, DepthError> {
-        Depth::microprice(self)
+    /// Returns the mid weighted towards the side with less size, or `None` if a side is empty; as
+    /// [`Depth::microprice`](super::Depth::microprice).
+    #[must_use]
+    pub fn microprice(&self) -> Option<Decimal> {
+        self.touch()?.microprice()
+    }
+
+    fn touch(&self) -> Option<Touch> {
+        Some(Touch::new(self.best_bid()?, self.best_ask()?))
     }
 
     /// Iterates over the bids, highest first.

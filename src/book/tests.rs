@@ -407,14 +407,14 @@ fn debug_output_is_short_whatever_a_book_holds() {
 #[test]
 fn a_book_answers_the_first_questions_without_an_import() {
     let mut book = Book::new();
-    assert_eq!(book.mid(), Ok(None));
+    assert_eq!(book.mid(), None);
     book.set(Side::Bid, number("99.5"), number("2")).unwrap();
     book.set(Side::Ask, number("100.5"), number("6")).unwrap();
     assert_eq!(book.best(Side::Bid), book.best_bid());
     assert_eq!(book.best(Side::Ask), book.best_ask());
-    assert_eq!(book.mid(), Ok(Some(Decimal::ONE_HUNDRED)));
-    assert_eq!(book.spread(), Ok(Some(Decimal::ONE)));
-    assert_eq!(book.microprice(), Ok(Some(decimal_of("99.75"))));
+    assert_eq!(book.mid(), Some(Decimal::ONE_HUNDRED));
+    assert_eq!(book.spread(), Some(Decimal::ONE));
+    assert_eq!(book.microprice(), Some(decimal_of("99.75")));
 }
 
 #[test]

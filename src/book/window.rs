@@ -19,7 +19,7 @@
 //! many times more slots than levels, a quarter of a byte each. Longer pages would cost more where
 //! every level stands in a page of its own, and the first snapshot most of all, which takes them
 //! all from memory never used before. When pages run out, those that have lost their levels are
-//! taken back first, so that a window that wanders with the market takes no more memory for it. If
+//! reclaimed first, so that a window that wanders with the market takes no more memory for it. If
 //! they are few, a quarter is added: a change in the window allocates at no other time.
 //!
 //! One bit a page says which have sizes, so that a search leaves out the others. Bits that said
@@ -49,10 +49,10 @@ const MAX_PLACES: usize = 1 << u16::BITS;
 /// Where the sizes lie of every page that never had a level: all of them zero.
 const NO_LEVEL: u16 = 0;
 
-/// When pages run out, one part in so many is added.
+/// When pages run out, one part in this many is added.
 const PAGE_GROWTH: usize = 4;
 
-/// When pages run out, none are added if one part in so many of them turn out to be empty.
+/// When pages run out, none are added if one part in this many of them turn out to be empty.
 const MIN_RECLAIMED: usize = 8;
 
 /// A run of keys, each with a size; zero is no level.
@@ -71,7 +71,7 @@ pub(super) struct Window {
     used_pages: Box<[u64]>,
     /// The sizes of pages, zero for no level.
     sizes: Vec<[u64; PAGE_LEN]>,
-    /// Places that were taken back from pages which had lost their last level.
+    /// Places reclaimed from pages that had lost their last level.
     spare: Vec<u16>,
     len: usize,
     /// The smallest key that holds a level; without any, not smaller than any key.
@@ -111,7 +111,7 @@ impl Window {
         }
     }
 
-    /// Returns a window of so many slots, a power of two from [`MIN_SLOTS`] to [`MAX_SLOTS`], with
+    /// Returns a window of `slots` slots, a power of two from [`MIN_SLOTS`] to [`MAX_SLOTS`], with
     /// levels that are all covered, in the order of their keys, without repeats and zeros.
     pub(super) fn of_sorted(base: i64, slots: usize, levels: &[(i64, u64)]) -> Self {
         debug_assert!(slots.is_power_of_two() && (MIN_SLOTS..=MAX_SLOTS).contains(&slots));
@@ -151,7 +151,7 @@ impl Window {
         window
     }
 
-    /// Returns how many keys a window of so many slots covers.
+    /// Returns how many keys a window of this many slots covers.
     pub(super) const fn capacity_of(slots: usize) -> usize {
         slots - UNUSED_SLOTS
     }

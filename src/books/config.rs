@@ -30,7 +30,8 @@ pub const DEFAULT_MAX_CONNECTIONS: usize = 256;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct BooksConfig {
-    /// The address to dial, `wss://` or `ws://`. The default is [`COINBASE_URL`].
+    /// The address to dial, `wss://` or `ws://`, without user or password. The default is
+    /// [`COINBASE_URL`].
     pub url: String,
 
     /// The products to keep books of, spread over the connections. More can be added and removed
@@ -45,12 +46,12 @@ pub struct BooksConfig {
     pub policy: Policy,
 
     /// How many products share a connection. Fewer lose fewer books to one gap; more need fewer
-    /// connections. When the venue takes fewer, the books find out and spread out further. The
-    /// default is [`DEFAULT_PRODUCTS_PER_CONNECTION`].
+    /// connections. When the venue takes fewer, the books find out and spread out further. Zero
+    /// counts as one. The default is [`DEFAULT_PRODUCTS_PER_CONNECTION`].
     pub products_per_connection: usize,
 
-    /// The most connections there may be, standbys included. The default is
-    /// [`DEFAULT_MAX_CONNECTIONS`].
+    /// The most connections there may be, standbys included. Fewer than a product needs (one, or
+    /// two with a standby) is an error. The default is [`DEFAULT_MAX_CONNECTIONS`].
     pub max_connections: usize,
 
     /// Whether books outlive their connection. The default is [`Redundancy::None`].

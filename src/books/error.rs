@@ -126,8 +126,9 @@ impl fmt::Display for TooManyConnections {
         let Self { product, max_connections } = self;
         write!(
             f,
-            "there is no room for {product} on max_connections ({max_connections}) connections; \
-             raise max_connections or products_per_connection"
+            "there is no room for {product}: the products need more connections than \
+             max_connections ({max_connections}), and with a standby twice as many; raise \
+             max_connections, or products_per_connection where connections have room"
         )
     }
 }

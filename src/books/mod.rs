@@ -78,6 +78,7 @@ use crate::wire::ProductId;
 /// [`read`](Books::read). A product is found under its requested name or the venue's.
 /// Dropping this withdraws all books from all readers and ends the connections.
 #[derive(Debug)]
+#[must_use = "dropping books withdraws and ends them"]
 pub struct Books {
     fleet: Arc<Fleet>,
     /// The thread that drives the books, if they have one of their own.

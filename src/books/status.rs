@@ -46,8 +46,9 @@ pub struct ProductStatus {
     pub since: Instant,
     /// The name that the venue answers under, as far as it is known.
     pub canonical_name: ProductId,
-    /// The number of its connection, see [`Bbo::connection`](crate::bbo::Bbo::connection).
-    pub connection: u64,
+    /// The number of its connection, see [`Bbo::connection`](crate::bbo::Bbo::connection), or
+    /// `None` while the product is on its way from one connection to another.
+    pub connection: Option<u64>,
     /// When the last frame came on the connection, or on the one before it. Not written.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub last_frame: Option<Instant>,
@@ -67,7 +68,7 @@ impl ProductStatus {
                 status: Status::Syncing,
                 since,
                 canonical_name: name.clone(),
-                connection: 0,
+                connection: None,
                 last_frame: None,
                 last_change: None,
                 stats: ProductStats::default(),
@@ -77,7 +78,7 @@ impl ProductStatus {
             status: product.status(),
             since: product.since(),
             canonical_name: product.canonical_name().clone(),
-            connection: session.connection(),
+            connection: Some(session.connection()),
             last_frame: session.last_frame(),
             last_change: product.last_change(),
             stats: *product.stats(),
@@ -89,11 +90,11 @@ impl fmt::Display for ProductStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, canonical_name, connection, stats, .. } = self;
         let ProductStats { updates, losses, resyncs, .. } = stats;
-        write!(
-            f,
-            "{canonical_name} {status} on connection {connection}: {updates} updates, {losses} \
-             losses, {resyncs} resyncs"
-        )
+        write!(f, "{canonical_name} {status}")?;
+        if let Some(connection) = connection {
+            write!(f, " on connection {connection}")?;
+        }
+        write!(f, ": {updates} updates, {losses} losses, {resyncs} resyncs")
     }
 }
 
@@ -143,7 +144,7 @@ mod tests {
         let session = Session::new(SessionConfig::new([]), now);
         let mut status = ProductStatus::of(&session, &name, now);
         status.status = Status::Lost(Cause::Gap);
-        (status.connection, status.stats.updates, status.stats.losses) = (3, 120, 1);
+        (status.connection, status.stats.updates, status.stats.losses) = (Some(3), 120, 1);
         assert_eq!(
             status.to_string(),
             "BTC-USD lost (gap) on connection 3: 120 updates, 1 losses, 0 resyncs"

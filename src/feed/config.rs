@@ -28,7 +28,8 @@ pub const DEFAULT_MAX_MESSAGE_BYTES: usize = 32 << 20;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct FeedConfig {
-    /// The address to dial, `wss://` or `ws://`. The default is [`COINBASE_URL`].
+    /// The address to dial, `wss://` or `ws://`, without user or password. The default is
+    /// [`COINBASE_URL`].
     pub url: String,
 
     /// The products to keep books of. More can be added and removed later.

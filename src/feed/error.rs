@@ -25,7 +25,7 @@ pub enum ConfigError {
     Roots(String),
     /// The address cannot be dialled.
     Url {
-        /// The address.
+        /// The address, without user or password.
         url: String,
         /// What is wrong with it.
         problem: &'static str,

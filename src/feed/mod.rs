@@ -193,10 +193,13 @@ impl Feed {
         self.session.subscribe(now(), product)
     }
 
-    /// Withdraws a product's book and ends its subscription. Returns whether there was one under
-    /// this name. Its readers stay empty, even if the product is subscribed to again.
-    pub fn unsubscribe(&mut self, product: impl AsRef<str>) -> bool {
-        self.session.unsubscribe(product).is_ok()
+    /// Withdraws a product's book and ends its subscription. Its readers stay empty, even if the
+    /// product is subscribed to again.
+    ///
+    /// # Errors
+    /// [`UnknownProduct`] if the product is not subscribed to under this name.
+    pub fn unsubscribe(&mut self, product: impl AsRef<str>) -> Result<(), UnknownProduct> {
+        self.session.unsubscribe(product)
     }
 
     /// Returns a reader of a product's BBO, for any thread.

@@ -32,7 +32,10 @@ pub(super) struct Target {
 impl Target {
     /// Takes the address of the settings apart, and finds the proxy to use.
     pub(super) fn new(config: &FeedConfig) -> Result<Self, ConfigError> {
-        let wrong = |problem| ConfigError::Url { url: config.url.clone(), problem };
+        let wrong = |problem| ConfigError::Url { url: without_userinfo(&config.url), problem };
+        if config.url.contains('@') {
+            return Err(wrong("it must not hold a user or a password"));
+        }
         let uri: Uri =
             config.url.parse().map_err(|_| wrong("it is not a URL such as wss://host/path"))?;
         let is_tls = match uri.scheme_str() {
@@ -55,6 +58,17 @@ impl Target {
     /// Returns whether the address is one of this machine.
     pub(super) fn is_this_machine(&self) -> bool {
         is_this_machine(&self.host)
+    }
+}
+
+/// Returns an address without what stands before an `@`, which may be a password.
+fn without_userinfo(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}{}", &url[..scheme + 3], &url[at + 1..])
+        }
+        (None, Some(at)) => url[at + 1..].to_owned(),
+        _ => url.to_owned(),
     }
 }
 

@@ -40,7 +40,14 @@ impl UnknownProduct {
 
 impl fmt::Display for UnknownProduct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not subscribed to: subscribe to it first", self.product)
+        write!(f, "{:?} is not subscribed to: ", self.product)?;
+        match ProductId::new(&self.product) {
+            Ok(_) => f.write_str("subscribe to it first"),
+            Err(error) => match error.suggestion() {
+                Some(meant) => write!(f, "did you mean {meant}?"),
+                None => f.write_str("it is not the name of a product"),
+            },
+        }
     }
 }
 

@@ -272,6 +272,8 @@ mod tests {
         assert_eq!(serde_json::from_str::<Policy>(&text).unwrap(), policy);
         let error = toml::from_str::<Policy>("idle_timout = \"1s\"").unwrap_err();
         assert!(error.to_string().contains("idle_timout"), "{error}");
+        let error = toml::from_str::<Policy>("idle_timeout = 3").unwrap_err();
+        assert!(error.to_string().contains("\"3s\""), "{error}");
         let error = toml::from_str::<Policy>("idle_timeout = \"soon\"").unwrap_err();
         assert!(error.to_string().contains("soon"), "{error}");
     }

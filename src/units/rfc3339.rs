@@ -13,7 +13,7 @@ pub(crate) fn parse_seconds(text: &[u8; SECONDS_LEN]) -> Option<u64> {
     Some(days * SECONDS_PER_DAY + seconds_of_day)
 }
 
-/// Returns why text that could not be read as a time is none.
+/// Returns why a text is not a time.
 #[cold]
 pub(super) fn fault_of(text: &[u8]) -> Fault {
     let (Some(head), Some(_)) = (text.first_chunk::<SECONDS_LEN>(), fraction_nanos(text)) else {

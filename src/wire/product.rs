@@ -220,7 +220,13 @@ fn suggestion_for(name: &str) -> Option<ProductId> {
     if name.len() > MAX_PRODUCT_ID_LEN {
         return None;
     }
-    let parts = name.split(['-', '/', '_', ' ']).filter(|part| !part.is_empty());
+    let has_dash = name.contains('-');
+    let separators = |character: char| match character {
+        '-' | '/' | '_' | ' ' | ':' | '\u{2013}' | '\u{2014}' => true,
+        '.' => !has_dash,
+        _ => false,
+    };
+    let parts = name.split(separators).filter(|part| !part.is_empty());
     let name = parts.collect::<Vec<_>>().join("-").to_ascii_uppercase();
     let sound = |name: String| problem_of(&name).is_none().then(|| ProductId(name.into()));
     let with_dash = |currency: &&str| {
@@ -258,6 +264,9 @@ mod tests {
             ("Btc-Usd", "BTC-USD"),
             ("BTCUSD", "BTC-USD"),
             ("btcusdc", "BTC-USDC"),
+            ("BTC.USD", "BTC-USD"),
+            ("BTC:USD", "BTC-USD"),
+            ("BTC\u{2013}USD", "BTC-USD"),
             ("BTCUSDT", "BTC-USDT"),
             ("BTCEURC", "BTC-EURC"),
             ("ethbtc", "ETH-BTC"),

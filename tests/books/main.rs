@@ -6,4 +6,5 @@
 mod many;
 
 mod events;
+mod paused;
 mod reading;

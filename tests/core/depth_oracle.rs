@@ -654,10 +654,10 @@ proptest! {
 #[test]
 fn an_empty_book_has_no_prices_and_fills_nothing() {
     let book = Book::new();
-    assert_eq!(book.spread(), Ok(None));
-    assert_eq!(book.mid(), Ok(None));
+    assert_eq!(Depth::spread(&book), Ok(None));
+    assert_eq!(Depth::mid(&book), Ok(None));
     assert_eq!(book.spread_bps(), Ok(None));
-    assert_eq!(book.microprice(), Ok(None));
+    assert_eq!(Depth::microprice(&book), Ok(None));
     assert_eq!(book.imbalance(Band::Levels(5)), Ok(None));
     let fill = book.fill(Taker::Buy, Amount::Size(Decimal::ONE)).unwrap();
     assert_eq!((fill.size, fill.worst_price, fill.is_complete), (Decimal::ZERO, None, false));
@@ -675,7 +675,7 @@ fn from_prices_of_zero_and_less_no_distance_is_measured() {
     for (bid, ask) in [(-1, 1), (-2, 1), (-3, 0)] {
         let one_at = |price: i64| vec![(Decimal::from(price), Decimal::ONE)];
         let book = Plain { bids: one_at(bid), asks: one_at(ask) }.book();
-        assert_eq!(book.spread(), Ok(Some(Decimal::from(ask - bid))));
+        assert_eq!(Depth::spread(&book), Ok(Some(Decimal::from(ask - bid))));
         assert_eq!(book.spread_bps(), Ok(None), "{bid} / {ask}");
         assert_eq!(book.depth_within(Side::Ask, Decimal::TEN, Reference::Mid), Ok(None));
         assert_eq!(book.depth_within(Side::Bid, Decimal::TEN, Reference::Touch), Ok(None));
@@ -687,7 +687,7 @@ fn from_prices_of_zero_and_less_no_distance_is_measured() {
 fn one_side_answers_what_needs_one_side() {
     let plain = Plain { asks: vec![(Decimal::TEN, Decimal::ONE)], ..Plain::default() };
     let book = plain.book();
-    assert_eq!(book.mid(), Ok(None));
+    assert_eq!(Depth::mid(&book), Ok(None));
     assert_eq!(book.imbalance(Band::Levels(1)), Ok(None));
     assert_eq!(book.depth_within(Side::Ask, Decimal::TEN, Reference::Mid), Ok(None));
     let depth = book.depth_within(Side::Ask, Decimal::TEN, Reference::Touch).unwrap().unwrap();

@@ -162,3 +162,17 @@ fn everything_is_from_the_public_registry_by_a_version() {
         }
     }
 }
+
+/// The oracle of the simulations must share no code with what it judges.
+#[test]
+fn the_simulated_exchange_depends_on_nothing_of_the_library() {
+    let manifest = read("crates/sim/Cargo.toml");
+    for table in ["dependencies", "build-dependencies"] {
+        let listed = manifest.get(table).and_then(toml::Value::as_table);
+        for (name, dependency) in listed.into_iter().flatten() {
+            let package = dependency.get("package").and_then(toml::Value::as_str).unwrap_or(name);
+            assert!(!package.starts_with("level2"), "level2-sim depends on {package}");
+            assert!(dependency.get("path").is_none(), "level2-sim depends on a path for {name}");
+        }
+    }
+}

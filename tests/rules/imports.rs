@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::sources::{Source, sources_in};
+use crate::sources::{Source, sources_in, words};
 
 /// The files of one crate by their module paths, such as `book::depth`.
 struct Modules {
@@ -84,7 +84,7 @@ impl File {
             module.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
         let mut file = Self::default();
         let mut rest = code.as_str();
-        let mut own = String::new();
+        let (mut own, mut reexported) = (String::new(), Vec::new());
         while let Some(start) = next_use(rest) {
             let (before, statement) = rest.split_at(start);
             own.push_str(before);
@@ -99,7 +99,9 @@ impl File {
                 };
                 let Some(path) = absolute(&path, &here) else { continue };
                 let name = alias.or_else(|| path.last().cloned()).unwrap_or_default();
-                if !is_reexport {
+                if is_reexport {
+                    reexported.push((name.clone(), path.clone()));
+                } else {
                     file.named.insert(path.clone());
                 }
                 file.names.insert(name, path);
@@ -107,6 +109,19 @@ impl File {
             rest = &statement[end..];
         }
         own.push_str(rest);
+        // A re-export is an arrow where the file's own code uses the name too.
+        let used: BTreeSet<&str> = words(&own).collect();
+        let is_used = |(name, _): &(String, _)| used.contains(name.as_str());
+        file.named.extend(reexported.into_iter().filter(is_used).map(|(_, path)| path));
+        // A path that begins with a file beside this one's children, such as `tcp::connect(..)`.
+        for (at, _) in own.match_indices("::") {
+            let is_word = |character: char| character.is_alphanumeric() || character == '_';
+            let start = own[..at].rfind(|c: char| !is_word(c)).map_or(0, |before| before + 1);
+            if start < at && !own[..start].ends_with(':') {
+                let first = own[start..at].to_owned();
+                file.named.insert(here.iter().cloned().chain([first]).collect());
+            }
+        }
         for prefix in ["crate::", "super::", "self::"] {
             for (at, _) in own.match_indices(prefix) {
                 let is_word = |character: char| character.is_alphanumeric() || character == '_';

@@ -141,7 +141,8 @@ pub use self::network::{
 };
 #[cfg(feature = "server")]
 pub use self::server::{
-    Answer, Connections, Form, PIPE_BYTES, RawFrame, Script, Server, ServerConfig, Step, Writes,
+    Answer, Connections, Dialer, Form, PIPE_BYTES, RawFrame, Script, Server, ServerConfig, Step,
+    Writes,
 };
 #[cfg(feature = "tls")]
 pub use self::server::{ServerTls, ServerTlsError};

@@ -89,10 +89,10 @@ pub trait Depth {
     /// # book.set(Side::Ask, number("100.5"), number("6"))?;
     /// # use rust_decimal::Decimal;
     /// // Bids 2 at 99.5; asks 6 at 100.5.
-    /// assert_eq!(book.spread()?, Some(Decimal::ONE));
-    /// assert_eq!(book.mid()?, Some(Decimal::ONE_HUNDRED));
+    /// assert_eq!(Depth::spread(&book)?, Some(Decimal::ONE));
+    /// assert_eq!(Depth::mid(&book)?, Some(Decimal::ONE_HUNDRED));
     /// assert_eq!(book.spread_bps()?, Some(Decimal::ONE_HUNDRED));
-    /// assert_eq!(book.microprice()?, Some(Decimal::new(9975, 2)));
+    /// assert_eq!(Depth::microprice(&book)?, Some(Decimal::new(9975, 2)));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     fn spread_bps(&self) -> Result<Option<Decimal>, DepthError> {

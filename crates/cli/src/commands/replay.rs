@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<(), Failure> {
     }
     print(&if args.json { json_result(&session) } else { table_result(&session) })?;
     let stats = session.stats();
-    if stats.frames > 0 && stats.unreadable == stats.frames {
+    if stats.unreadable == stats.frames {
         return Err(Failure::usage(format!(
             "{} has no readable frame in {}: expected one frame of the venue a line",
             lines.name(),

@@ -37,7 +37,11 @@ impl VenueArgs {
         config.url.clone_from(&self.url);
         config.allow_plaintext = self.allow_plaintext;
         config.credentials = self.key.credentials()?;
-        Feed::new(config).map_err(|error| Failure::usage(printable(&error.to_string())))
+        Feed::new(config).map_err(|error| {
+            // The setting has the name of an option here.
+            let message = error.to_string().replace("allow_plaintext", "--allow-plaintext");
+            Failure::usage(printable(&message))
+        })
     }
 
     /// Returns the address, fit for a terminal.

@@ -1,6 +1,6 @@
 //! The server as its user holds it.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -92,6 +92,9 @@ pub struct Server {
     ticking: JoinHandle<()>,
 }
 
+/// Makes one in-memory connection a call.
+pub type Dialer<E> = Box<dyn FnMut() -> Ready<Result<DuplexStream, E>> + Send>;
+
 impl Server {
     /// Starts to serve on 127.0.0.1, at a port that the system chooses. Time zero of the exchange
     /// is now.
@@ -149,6 +152,23 @@ impl Server {
         let (near, far) = duplex(PIPE_BYTES);
         spawn(&self.shared, Stream::memory(far));
         near
+    }
+
+    /// Returns a maker of dialers, each call of which is a new in-memory connection, as
+    /// [`connect`](Self::connect) makes them: what a client takes that dials through a closure. `E`
+    /// is that client's error of a failed dial, which never comes.
+    pub fn dialer<E: Send + 'static>(
+        &self,
+    ) -> impl Fn() -> Dialer<E> + Send + Sync + 'static + use<E> {
+        let shared = Arc::clone(&self.shared);
+        move || {
+            let shared = Arc::clone(&shared);
+            Box::new(move || {
+                let (near, far) = duplex(PIPE_BYTES);
+                spawn(&shared, Stream::memory(far));
+                ready(Ok(near))
+            })
+        }
     }
 
     /// Serves a stream that did not come from this server, such as a TLS stream or one of a

@@ -24,7 +24,7 @@ mod tests;
 
 pub use self::answer::Answer;
 pub use self::config::ServerConfig;
-pub use self::handle::{Connections, PIPE_BYTES, Server};
+pub use self::handle::{Connections, Dialer, PIPE_BYTES, Server};
 pub use self::raw_frame::RawFrame;
 pub use self::script::{Form, Script, Step, Writes};
 #[cfg(feature = "tls")]
