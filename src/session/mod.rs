@@ -295,11 +295,6 @@ impl Session {
         Ok(Product::new(name.unwrap_or_else(|| subscription.first_name()), subscription))
     }
 
-    /// Returns the place of a product.
-    fn find(&self, product: &str) -> Result<usize, UnknownProduct> {
-        self.coordinator.products().find(product).ok_or_else(|| UnknownProduct::new(product))
-    }
-
     /// Iterates over the products under the names requested, in the order of the requests.
     pub fn products(&self) -> impl Iterator<Item = Product<'_>> {
         self.coordinator.products().iter().flat_map(|subscription| {
@@ -358,6 +353,11 @@ impl Session {
     #[must_use]
     pub const fn config(&self) -> &SessionConfig {
         self.coordinator.config()
+    }
+
+    /// Returns the place of a product.
+    fn find(&self, product: &str) -> Result<usize, UnknownProduct> {
+        self.coordinator.products().find(product).ok_or_else(|| UnknownProduct::new(product))
     }
 }
 
