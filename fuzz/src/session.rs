@@ -134,8 +134,8 @@ impl World {
         self.messages += 1;
         self.handle(Input::Message(&text));
         for product in self.session.products() {
-            let changes = self.session.changes(product.name().as_str()).count();
-            assert!(changes <= text.len());
+            let changes = self.session.changes(product.name().as_str());
+            assert!(changes.expect("it is one of the products").count() <= text.len());
         }
         let stats = self.session.stats();
         assert_eq!(stats.frames + stats.late, self.messages);

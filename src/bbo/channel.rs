@@ -185,8 +185,9 @@ struct Flags {
     connection: u64,
 }
 
-/// The bits of a connection's number that there is room for.
-const CONNECTION_MASK: u64 = (1 << 40) - 1;
+/// The bits of a connection's number that there is room for. Sessions number their connections
+/// within them.
+pub(crate) const CONNECTION_MASK: u64 = (1 << 40) - 1;
 
 impl Flags {
     fn pack(self) -> u64 {

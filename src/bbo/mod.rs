@@ -11,5 +11,5 @@ mod quote;
 mod tests;
 
 pub use self::channel::BboReader;
-pub(crate) use self::channel::{BboPublisher, FrameOrigin, bbo_channel};
+pub(crate) use self::channel::{BboPublisher, CONNECTION_MASK, FrameOrigin, bbo_channel};
 pub use self::quote::Bbo;

@@ -24,7 +24,8 @@ pub struct Bbo {
     /// The number of the frame that last touched the book, the venue's `sequence_num`; it counts
     /// on the connection that the book is fed by.
     pub sequence: u64,
-    /// Which connection that is. Each new one has another number, below 2^40.
+    /// The number of that connection, below 2^40. Each new connection has the next number, and 0
+    /// follows 2^40 - 1.
     pub connection: u64,
     /// When the venue's engine made the change that the frame lists last, if it said so. In real
     /// frames all changes of one carry the same time.

@@ -265,12 +265,12 @@ impl Lane {
                 Interest::Bbo | Interest::Status => continue,
                 Interest::Levels if !consumer.hands_over_levels() => None,
                 Interest::Levels => {
-                    let all = || self.session.changes(product.as_str()).collect();
+                    let all = || changes_of(&self.session, product).collect();
                     Some(Arc::clone(levels.get_or_insert_with(all)))
                 }
                 Interest::Top(count) => {
                     let bounds = TopBounds::of(book, count);
-                    let changes = self.session.changes(product.as_str());
+                    let changes = changes_of(&self.session, product);
                     let within: Arc<[_]> = changes.filter(|change| bounds.hold(change)).collect();
                     if within.is_empty() {
                         continue;
@@ -306,6 +306,11 @@ impl Lane {
         };
         notify(&self.consumers, &event);
     }
+}
+
+/// Iterates over what the last message changed of a live book.
+fn changes_of(session: &Session, product: &ProductId) -> impl Iterator<Item = LevelChange> {
+    session.changes(product.as_str()).expect("a product with a live book is subscribed to")
 }
 
 fn notify(consumers: &[Arc<Consumer>], event: &Event) {

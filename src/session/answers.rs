@@ -14,10 +14,9 @@ const MAX_REFUSAL_LEN: usize = 1_024;
 /// Reconciles the venue's list of subscriptions with what was requested and with the live books.
 ///
 /// The venue lists everything that is subscribed to when it answers, and answers in the order of
-/// the requests. A live book that it does not list grows stale from here on, whoever ended its
-/// subscription.
+/// the requests. A live book that it does not list receives no further updates and goes stale.
 pub(super) fn acknowledged(session: &mut Coordinator, now: Instant, listed: &Subscriptions<'_>) {
-    let answered = session.uplink_mut().count_answer();
+    let answered = session.count_answer();
     let is_listed = |name: &str| listed.products(venue::LEVEL2).any(|listed| listed == name);
     let mut index = 0;
     while index < session.products().len() {
@@ -51,7 +50,7 @@ pub(super) fn acknowledged(session: &mut Coordinator, now: Instant, listed: &Sub
 
 /// Takes the venue's word that it refuses a request.
 pub(super) fn refused(session: &mut Coordinator, now: Instant, kind: RefusalKind, message: &str) {
-    session.uplink_mut().count_answer();
+    session.count_answer();
     let shown = beginning(message, MAX_REFUSAL_LEN);
     session.report(SessionEvent::Refused { kind, message: shown.into() });
     if kind == RefusalKind::Authentication {

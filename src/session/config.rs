@@ -59,6 +59,8 @@ pub struct SessionConfig {
     /// The number of the first connection; each further one has the next. It comes with every BBO
     /// ([`Bbo::connection`](crate::bbo::Bbo::connection)), so that a program with several sessions
     /// can tell their connections apart. The default is 0.
+    ///
+    /// Numbers are below 2^40: of a larger one the lower 40 bits count, and 0 follows 2^40 - 1.
     pub first_connection: u64,
 
     /// The seed of the random part of the waits before dials. The default is 0. Give each process

@@ -4,6 +4,8 @@
 //! caller. Here a loss on the connection becomes losses of books, and a book that cannot be healed
 //! otherwise becomes a new connection.
 
+mod products;
+
 use std::time::{Duration, Instant};
 
 use super::config::SessionConfig;
@@ -16,12 +18,12 @@ use super::event::SessionEvent;
 use super::io::Output;
 use super::outbox::Outbox;
 use super::policy::{Policy, Resync};
-use super::products::{Added, Expired, Healing, Name, Products, Removed};
+use super::products::{Expired, Healing, Products};
 use super::stats::Stats;
 use super::status::Cause;
 use super::tokens::Step;
 use super::uplink::{Ended, Uplink};
-use crate::bbo::{BboPublisher, bbo_channel};
+use crate::sequence::Arrival;
 use crate::units::Epoch;
 use crate::wire::{Action, ProductId, Request, RequestChannel};
 
@@ -81,13 +83,19 @@ impl Coordinator {
     }
 
     #[inline]
-    pub(super) const fn uplink_mut(&mut self) -> &mut Uplink {
-        &mut self.uplink
-    }
-
-    #[inline]
     pub(super) const fn is_open(&self) -> bool {
         self.uplink.is_open()
+    }
+
+    /// Returns the number of the request that the venue answered last on the open connection.
+    pub(super) fn answered(&self) -> Option<u64> {
+        self.uplink.connection().map(Connection::answered)
+    }
+
+    /// Returns whether a frame under an unknown name can be for a product that is awaited: there
+    /// is a connection, and no frames of products that have left are still on their way.
+    pub(super) fn may_learn_names(&self) -> bool {
+        self.uplink.connection().is_some_and(|connection| !connection.has_left_any())
     }
 
     pub(super) const fn products(&self) -> &Products {
@@ -184,7 +192,7 @@ impl Coordinator {
     /// Returns whether a request may be pending. It may be wrong where it says so.
     #[inline]
     fn has_request(&self, connection: &Connection) -> bool {
-        connection.requests.are_pending() | self.products.are_wanted()
+        connection.has_requests_pending() | self.products.are_wanted()
     }
 
     /// Returns the next request that may be sent now. Subscriptions end before others begin.
@@ -192,17 +200,17 @@ impl Coordinator {
         if self.uplink.ready_at(now) > now {
             return None;
         }
-        let requests = &mut self.uplink.connection_mut()?.requests;
+        let connection = self.uplink.connection_mut()?;
         let (outbox, stats) = (&mut self.outbox, &mut self.stats);
-        let mut ended = requests.take_leaving();
+        let mut ended = connection.take_leaving();
         self.products.take_unsubscribes(now, &mut ended);
         let request = if ended.is_empty() {
-            let number = requests.next_number();
+            let number = connection.next_request();
             let requested = |product| report(outbox, stats, SessionEvent::Requested { product });
             let begun = self.products.take_subscribes(now, number, &self.config.policy, requested);
             if !begun.is_empty() {
                 Request::new(Action::Subscribe, RequestChannel::Level2, begun)
-            } else if requests.take_heartbeats() {
+            } else if connection.take_heartbeats() {
                 Request::new(Action::Subscribe, RequestChannel::Heartbeats, Vec::new())
             } else {
                 self.products.recount_wanted();
@@ -238,7 +246,7 @@ impl Coordinator {
         if !self.has_request(connection) {
             return None;
         }
-        let own = connection.requests.are_pending().then_some(now);
+        let own = connection.has_requests_pending().then_some(now);
         let earliest = own.into_iter().chain(self.products.wanted_at()).min()?;
         Some(earliest.max(self.uplink.ready_at(now)))
     }
@@ -334,6 +342,27 @@ impl Coordinator {
         is_open
     }
 
+    /// Observes the number of a frame, where all frames of the connection share a counter.
+    #[inline]
+    pub(super) const fn observe(&mut self, sequence: u64) -> Arrival {
+        match self.uplink.connection_mut() {
+            Some(connection) => connection.observe(sequence),
+            None => Arrival::InOrder,
+        }
+    }
+
+    /// Counts a frame whose number could not be read.
+    pub(super) const fn skip_unreadable(&mut self) {
+        if let Some(connection) = self.uplink.connection_mut() {
+            connection.skip_unreadable();
+        }
+    }
+
+    /// Counts an answer of the venue. Returns the number of the request that it answers.
+    pub(super) const fn count_answer(&mut self) -> u64 {
+        self.uplink.count_answer()
+    }
+
     /// Ends the connection or the dial, which the caller has lost.
     pub(super) fn closed(&mut self, now: Instant, reason: Disconnect) {
         self.end_connection(now, reason, Cause::Closed, true);
@@ -375,6 +404,17 @@ impl Coordinator {
     }
 
     // Losses, and how they heal.
+
+    /// Notes that the snapshot of a product was published.
+    #[cold]
+    pub(super) fn synced(&mut self, now: Instant, index: usize, sequence: u64) {
+        let was_lost = self.products.synced(index, now, &self.config.policy);
+        self.stats.record_synced(was_lost);
+        if let Some(connection) = self.uplink.connection_mut() {
+            connection.served(now);
+        }
+        self.report_each(index, |product| SessionEvent::Synced { product, sequence });
+    }
 
     /// Withdraws every book, and reports those that were not lost already.
     fn lose_all(&mut self, now: Instant, cause: Cause) {
@@ -421,64 +461,6 @@ impl Coordinator {
             Healing::AskAgain | Healing::AwaitSnapshot => {}
             Healing::NewConnection => {
                 self.disconnect(now, Disconnect::ForResync(cause), cause);
-            }
-        }
-    }
-
-    // Products and their names.
-
-    /// Adds a product, unless it is there already.
-    pub(super) fn add(&mut self, now: Instant, product: ProductId) -> Result<(), TooManyProducts> {
-        let (publisher, _) = bbo_channel(self.epoch);
-        self.add_publishing(now, product, publisher)
-    }
-
-    /// Adds a product whose BBO is published here, unless it is there already.
-    pub(super) fn add_publishing(
-        &mut self,
-        now: Instant,
-        product: ProductId,
-        publisher: BboPublisher,
-    ) -> Result<(), TooManyProducts> {
-        let alias = self.config.aliases.iter().find(|(requested, _)| *requested == product);
-        let wire_name = alias.map_or(&product, |(_, canonical)| canonical).clone();
-        let connected = self.is_open().then_some(self.policy().resync);
-        let name = Name::new(product.clone(), publisher);
-        match self.products.add(name, wire_name, connected, now)? {
-            Added::Name { index } => self.announce(index, &[product]),
-            Added::Known | Added::Product => {}
-        }
-        Ok(())
-    }
-
-    /// Removes a product and withdraws its BBO. Returns its publisher, or `None` if there is no
-    /// such product.
-    pub(super) fn remove(&mut self, product: &str) -> Option<BboPublisher> {
-        let Removed { publisher, to_end } = self.products.remove(product)?;
-        if let (Some(name), Some(connection)) = (to_end, self.uplink.connection_mut()) {
-            connection.requests.end(name);
-        }
-        Some(publisher)
-    }
-
-    /// Notes that the venue answers for a product under another name.
-    pub(super) fn adopt_alias(&mut self, index: usize, canonical: &ProductId) {
-        self.report_each(index, |product| SessionEvent::Aliased {
-            product,
-            canonical: canonical.clone(),
-        });
-        let (index, moved) = self.products.rename(index, canonical);
-        self.announce(index, &moved);
-    }
-
-    /// Publishes a product under names that are new to it, if its book is live.
-    fn announce(&mut self, index: usize, names: &[ProductId]) {
-        if names.is_empty() {
-            return;
-        }
-        if let Some(sequence) = self.products.publish_again(index) {
-            for product in names {
-                self.report(SessionEvent::Synced { product: product.clone(), sequence });
             }
         }
     }

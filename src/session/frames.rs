@@ -9,7 +9,7 @@ use super::changes::{ChangeLog, LevelChange};
 use super::coordinator::Coordinator;
 use super::event::SessionEvent;
 use super::policy::{Resync, SequenceScope};
-use super::products::{Fault, Finished, FrameMark, Touched};
+use super::products::{ApplyError, Finished, FrameMark, Touched};
 use super::stats::Fate;
 use super::status::Cause;
 use crate::sequence::Arrival;
@@ -152,7 +152,7 @@ impl FramePath {
         match products.finish(touched, mark, &mut self.times, policy) {
             Finished::NotLive | Finished::Unchanged => {}
             Finished::Updated => session.report_updated(index, sequence),
-            Finished::Synced => synced(session, now, index, sequence),
+            Finished::Synced => session.synced(now, index, sequence),
             Finished::Crossed => lose_to_crossing(session, now, index),
         }
     }
@@ -161,9 +161,7 @@ impl FramePath {
 /// Takes a message that is no frame. Its number is unknown, and so is what it was for.
 #[cold]
 pub(super) fn unreadable(session: &mut Coordinator, now: Instant, error: DecodeError) {
-    if let Some(connection) = session.uplink_mut().connection_mut() {
-        connection.skip_unreadable();
-    }
+    session.skip_unreadable();
     session.stats_mut().record(Fate::Unreadable);
     lose_to_undecodable(session, now, error);
 }
@@ -171,13 +169,12 @@ pub(super) fn unreadable(session: &mut Coordinator, now: Instant, error: DecodeE
 /// Returns how the number of a frame arrived, where all frames of the connection share a counter.
 #[inline]
 fn arrival_of(session: &mut Coordinator, sequence: Option<u64>) -> Arrival {
-    if session.policy().sequence_scope == SequenceScope::Connection
-        && let Some(sequence) = sequence
-        && let Some(connection) = session.uplink_mut().connection_mut()
-    {
-        return connection.observe(sequence);
+    match sequence {
+        Some(sequence) if session.policy().sequence_scope == SequenceScope::Connection => {
+            session.observe(sequence)
+        }
+        _ => Arrival::InOrder,
     }
-    Arrival::InOrder
 }
 
 /// Does what the number of a frame asks for. Returns whether there is a use for the frame.
@@ -235,9 +232,8 @@ fn find_unknown(session: &mut Coordinator, now: Instant, update: &Update<'_>) ->
 
 fn learn_name(session: &mut Coordinator, now: Instant, update: &Update<'_>) -> Option<usize> {
     let product = ProductId::new(update.product_id()).ok()?;
-    let connection = session.uplink().connection();
     // A snapshot may be the last frame of a stream that was ended, if any was.
-    if connection.is_some_and(|connection| !connection.requests.has_left_any())
+    if session.may_learn_names()
         && let Some(index) = session.products().find_alias_of(update)
     {
         session.adopt_alias(index, &product);
@@ -282,17 +278,6 @@ fn is_duplicate_of_product(
 }
 
 #[cold]
-fn synced(session: &mut Coordinator, now: Instant, index: usize, sequence: u64) {
-    let (products, stats, policy) = session.books();
-    let was_lost = products.synced(index, now, policy);
-    stats.record_synced(was_lost);
-    if let Some(connection) = session.uplink_mut().connection_mut() {
-        connection.served(now);
-    }
-    session.report_each(index, |product| SessionEvent::Synced { product, sequence });
-}
-
-#[cold]
 fn lose_to_crossing(session: &mut Coordinator, now: Instant, index: usize) {
     session.stats_mut().record_crossed();
     session.lose_product(now, index, Cause::Crossed);
@@ -306,19 +291,19 @@ fn lose_to_undecodable(session: &mut Coordinator, now: Instant, error: DecodeErr
 }
 
 #[cold]
-fn lose_to_fault(session: &mut Coordinator, now: Instant, index: usize, fault: Fault) {
+fn lose_to_fault(session: &mut Coordinator, now: Instant, index: usize, fault: ApplyError) {
     let product = session.products().at(index).first_name().id().clone();
     match fault {
-        Fault::Decode(error) => {
+        ApplyError::Decode(error) => {
             session.stats_mut().record_undecodable();
             session.lose_product(now, index, Cause::Decode);
             session.report(SessionEvent::Undecodable { product: Some(product), error });
         }
-        Fault::Book(error) => {
+        ApplyError::Book(error) => {
             session.stats_mut().record_undecodable();
             session.lose_product(now, index, Cause::Limit);
             session.report(SessionEvent::LevelRejected { product, error });
         }
-        Fault::Premature => session.lose_product(now, index, Cause::Premature),
+        ApplyError::Premature => session.lose_product(now, index, Cause::Premature),
     }
 }

@@ -34,14 +34,14 @@
 //!
 //! # How it is built
 //!
-//! What dies with a connection is one value, `Connection`, which is made anew for each, and for
-//! each product one value, `Asked`. The parts decide and know nothing of each other; one
-//! coordinator acts on what they decide.
+//! What dies with a connection is one value, `Connection`, which is made anew for each; so are the
+//! `Agenda` of all products and the `Asked` of each. The uplink and the products decide and know
+//! nothing of each other; one coordinator acts on what they decide.
 //!
 //! ```text
 //!   Session ──▶ frames, answers ──▶ coordinator ──▶ uplink ────▶ connection: requests, signing
 //!   (this face)                          │             └───────▶ dialer, tokens, rate
-//!                                        ├──▶ products ────────▶ subscription: book, asked
+//!                                        ├──▶ products ────────▶ agenda, subscription: book, asked
 //!                                        └──▶ outbox, stats
 //! ```
 //!
@@ -201,7 +201,8 @@ impl Session {
     /// # Errors
     /// [`TooManyProducts`] when the session is full.
     pub fn subscribe(&mut self, now: Instant, product: ProductId) -> Result<(), TooManyProducts> {
-        self.coordinator.add(now, product)
+        let publisher = self.coordinator.new_publisher();
+        self.subscribe_publishing(now, product, publisher)
     }
 
     /// As [`Session::subscribe`], for a product whose BBO is read from this publisher; it may come
@@ -209,7 +210,6 @@ impl Session {
     ///
     /// # Errors
     /// [`TooManyProducts`] when the session is full.
-    #[allow(dead_code)] // Only `Books` calls it, which a build of the core alone leaves out.
     pub(crate) fn subscribe_publishing(
         &mut self,
         now: Instant,
@@ -228,18 +228,14 @@ impl Session {
     /// [`UnknownProduct`] when no product was requested under this name.
     pub fn unsubscribe(&mut self, product: impl AsRef<str>) -> Result<(), UnknownProduct> {
         let product = product.as_ref();
-        self.remove(product).map(drop).ok_or_else(|| UnknownProduct::new(product))
+        self.release(product).map(drop).ok_or_else(|| UnknownProduct::new(product))
     }
 
     /// As [`Session::unsubscribe`], and returns the publisher of the product's BBO, so that another
-    /// session may go on with it for the same readers.
-    #[allow(dead_code)] // Only `Books` calls it, which a build of the core alone leaves out.
+    /// session may go on with it for the same readers. Returns `None` when no product was requested
+    /// under this name.
     pub(crate) fn release(&mut self, product: impl AsRef<str>) -> Option<BboPublisher> {
-        self.remove(product.as_ref())
-    }
-
-    fn remove(&mut self, product: &str) -> Option<BboPublisher> {
-        let publisher = self.coordinator.remove(product)?;
+        let publisher = self.coordinator.remove(product.as_ref())?;
         // They name products by their places, which have changed.
         self.frames.forget_changes();
         Some(publisher)
@@ -252,13 +248,18 @@ impl Session {
     }
 
     /// Iterates over the levels of a live book that the last message changed, in the order in
-    /// which it lists them. There are none after a snapshot, which changes them all, and none
-    /// unless they are [collected](Self::collect_changes).
-    pub fn changes(&self, product: impl AsRef<str>) -> impl Iterator<Item = LevelChange> {
-        let products = self.coordinator.products();
-        let index = products.find(product.as_ref());
-        let index = index.filter(|index| products.at(*index).is_live());
-        index.into_iter().flat_map(|index| self.frames.changes_of(index))
+    /// which it lists them. There are none after a snapshot, which changes them all, none while the
+    /// book is not live, and none unless they are [collected](Self::collect_changes).
+    ///
+    /// # Errors
+    /// [`UnknownProduct`] when there is no such product.
+    pub fn changes(
+        &self,
+        product: impl AsRef<str>,
+    ) -> Result<impl Iterator<Item = LevelChange>, UnknownProduct> {
+        let index = self.find(product.as_ref())?;
+        let live = self.coordinator.products().at(index).is_live().then_some(index);
+        Ok(live.into_iter().flat_map(|index| self.frames.changes_of(index)))
     }
 
     /// Withdraws every book and ends the session: the next outputs are its last events, and then
@@ -289,9 +290,7 @@ impl Session {
     /// [`UnknownProduct`] when there is no such product.
     pub fn product(&self, product: impl AsRef<str>) -> Result<Product<'_>, UnknownProduct> {
         let product = product.as_ref();
-        let products = self.coordinator.products();
-        let index = products.find(product).ok_or_else(|| UnknownProduct::new(product))?;
-        let subscription = products.at(index);
+        let subscription = self.coordinator.products().at(self.find(product)?);
         let name = subscription.names().iter().find(|name| name.id().as_str() == product);
         Ok(Product::new(name.unwrap_or_else(|| subscription.first_name()), subscription))
     }
@@ -308,8 +307,7 @@ impl Session {
     /// come: after a refusal, those that were refused. The venue answers in the order of the
     /// requests, and names nothing itself.
     pub fn unserved(&self) -> impl Iterator<Item = Product<'_>> {
-        let connection = self.coordinator.uplink().connection();
-        let answered = connection.map(|connection| connection.requests.answered());
+        let answered = self.coordinator.answered();
         self.products().filter(move |product| answered.is_some_and(|it| product.is_awaited_of(it)))
     }
 
@@ -355,6 +353,11 @@ impl Session {
     #[must_use]
     pub const fn config(&self) -> &SessionConfig {
         self.coordinator.config()
+    }
+
+    /// Returns the place of a product.
+    fn find(&self, product: &str) -> Result<usize, UnknownProduct> {
+        self.coordinator.products().find(product).ok_or_else(|| UnknownProduct::new(product))
     }
 }
 

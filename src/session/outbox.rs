@@ -16,7 +16,7 @@ pub(super) struct Outbox {
     /// The newest event, if it is a [`SessionEvent::Updated`]. Nearly every frame makes one, and
     /// an event is large enough for its way through the queue to show.
     newest_update: Option<(ProductId, u64)>,
-    /// Events dropped since the caller was last told of any.
+    /// Events dropped since the last [`SessionEvent::Missed`].
     missed: u64,
 }
 

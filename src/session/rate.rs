@@ -11,29 +11,16 @@ use crate::rate_window::RateWindow;
 #[derive(Debug)]
 pub(super) struct RequestRate {
     sent: RateWindow,
-    /// No request may be sent before this moment, whatever the rate.
-    held_until: Option<Instant>,
 }
 
 impl RequestRate {
     pub(super) const fn new() -> Self {
-        let sent = RateWindow::new(MAX_REQUESTS_PER_SECOND, Duration::from_secs(1));
-        Self { sent, held_until: None }
+        Self { sent: RateWindow::new(MAX_REQUESTS_PER_SECOND, Duration::from_secs(1)) }
     }
 
     /// Returns when the next request may be sent: `now`, or a later moment.
     pub(super) fn ready_at(&self, now: Instant) -> Instant {
-        self.sent.next(self.held_until.map_or(now, |until| now.max(until)), 1)
-    }
-
-    /// Holds requests back until a moment.
-    pub(super) fn hold(&mut self, until: Instant) {
-        self.held_until = self.held_until.max(Some(until));
-    }
-
-    /// Releases what was held: the request has ended with its connection.
-    pub(super) const fn release(&mut self) {
-        self.held_until = None;
+        self.sent.next(now, 1)
     }
 
     /// Counts a request sent now.
@@ -61,18 +48,5 @@ mod tests {
         for window in sent.windows(MAX_REQUESTS_PER_SECOND + 1) {
             assert!(window[MAX_REQUESTS_PER_SECOND] - window[0] >= Duration::from_secs(1));
         }
-    }
-
-    #[test]
-    fn a_held_request_holds_all_until_the_latest_moment_or_its_release() {
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
-        let mut rate = RequestRate::new();
-        rate.hold(after(9));
-        rate.hold(after(5));
-        assert_eq!(rate.ready_at(start), after(9));
-        assert_eq!(rate.ready_at(after(10)), after(10));
-        rate.release();
-        assert_eq!(rate.ready_at(start), start);
     }
 }

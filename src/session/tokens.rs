@@ -44,9 +44,9 @@ enum Way {
     Signed,
 }
 
-/// Where a connection stands when the venue rejects one of its requests.
+/// The venue's rejection of a request, and what its connection has sent and had until then.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct Rejection {
     pub(super) now: Instant,
     /// The number of its requests sent.
     pub(super) sent: u64,
@@ -108,15 +108,15 @@ impl Tokens {
 
     /// Takes the next step, if one is left, after the venue has rejected a request as not
     /// authenticated.
-    pub(super) fn step(&self, signing: &mut Signing, standing: Standing) -> Step {
-        let Standing { now, sent, answered, .. } = standing;
+    pub(super) fn step(&self, signing: &mut Signing, rejection: Rejection) -> Step {
+        let Rejection { now, sent, answered, .. } = rejection;
         if answered <= signing.sent_before {
             return Step::default();
         }
         let next = match signing.way {
             Way::Signed => Some(Way::Again),
             // Long ago, and books came since: that retry has served its purpose.
-            Way::Again if self.has_been_healthy_since(signing.stepped_at, standing) => {
+            Way::Again if self.has_been_healthy_since(signing.stepped_at, rejection) => {
                 Some(Way::Again)
             }
             Way::Again if self.retry_without_token => Some(Way::Bare),
@@ -148,10 +148,10 @@ impl Tokens {
         }
     }
 
-    fn has_been_healthy_since(&self, stepped_at: Option<Instant>, standing: Standing) -> bool {
-        standing.live_since.is_some_and(|live_since| {
+    fn has_been_healthy_since(&self, stepped_at: Option<Instant>, rejection: Rejection) -> bool {
+        rejection.live_since.is_some_and(|live_since| {
             let since = stepped_at.map_or(live_since, |at| at.max(live_since));
-            since + self.healthy_after <= standing.now
+            since + self.healthy_after <= rejection.now
         })
     }
 }
@@ -173,7 +173,7 @@ mod tests {
     struct Line {
         tokens: Tokens,
         signing: Signing,
-        standing: Standing,
+        rejection: Rejection,
     }
 
     impl Line {
@@ -181,15 +181,15 @@ mod tests {
             let mut tokens = Tokens::new(authenticate, retry_without_token, HEALTHY_AFTER);
             let signing = tokens.open();
             let now = Instant::now();
-            let standing = Standing { now, sent: 0, answered: 0, live_since: None };
-            Self { tokens, signing, standing }
+            let rejection = Rejection { now, sent: 0, answered: 0, live_since: None };
+            Self { tokens, signing, rejection }
         }
 
         /// Sends requests, of which the first is refused.
         fn refused(&mut self, sent: u64) -> Step {
-            self.standing.sent += sent;
-            self.standing.answered = self.standing.sent - sent + 1;
-            self.tokens.step(&mut self.signing, self.standing)
+            self.rejection.sent += sent;
+            self.rejection.answered = self.rejection.sent - sent + 1;
+            self.tokens.step(&mut self.signing, self.rejection)
         }
     }
 
@@ -213,8 +213,8 @@ mod tests {
     fn answers_to_requests_before_the_last_step_are_no_news() {
         let mut line = Line::new(true, true);
         assert!(line.refused(2).asks_again);
-        line.standing.answered = 2;
-        assert_eq!(line.tokens.step(&mut line.signing, line.standing), Step::default());
+        line.rejection.answered = 2;
+        assert_eq!(line.tokens.step(&mut line.signing, line.rejection), Step::default());
     }
 
     #[test]
@@ -229,10 +229,10 @@ mod tests {
     fn a_retry_that_served_books_for_long_leaves_room_for_another() {
         let mut line = Line::new(true, true);
         line.refused(1);
-        line.standing.live_since = Some(line.standing.now);
-        line.standing.now += HEALTHY_AFTER;
+        line.rejection.live_since = Some(line.rejection.now);
+        line.rejection.now += HEALTHY_AFTER;
         assert_eq!(line.refused(1), Step { failure: None, asks_again: true });
-        line.standing.now += HEALTHY_AFTER - Duration::from_nanos(1);
+        line.rejection.now += HEALTHY_AFTER - Duration::from_nanos(1);
         assert_eq!(line.refused(1).failure, failure(true, true), "counted from the last step");
     }
 

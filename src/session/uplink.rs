@@ -11,7 +11,8 @@ use super::disconnect::Disconnect;
 use super::policy::{Policy, Resync};
 use super::rate::RequestRate;
 use super::requests::Requests;
-use super::tokens::{Standing, Step, Tokens};
+use super::tokens::{Step, Tokens};
+use crate::bbo::CONNECTION_MASK;
 use crate::wire::Request;
 
 /// The longest that a request or a dial is held back for: a century, which any moment can bear.
@@ -26,6 +27,7 @@ pub(super) struct Uplink {
     dialer: Dialer,
     rate: RequestRate,
     tokens: Tokens,
+    /// The number of the first connection, at most [`CONNECTION_MASK`].
     first_number: u64,
     /// The number of the newest connection.
     newest_number: Option<u64>,
@@ -55,7 +57,7 @@ impl Uplink {
                 policy.retry_without_token,
                 policy.healthy_after,
             ),
-            first_number: config.first_connection,
+            first_number: config.first_connection & CONNECTION_MASK,
             newest_number: None,
             last_message: None,
         }
@@ -138,13 +140,15 @@ impl Uplink {
     pub(super) fn open(&mut self, now: Instant, policy: &Policy) -> bool {
         let is_dialing = matches!(self.phase, Phase::Dialing { .. });
         if is_dialing {
-            let number = self.newest_number.map_or(self.first_number, |newest| newest + 1);
+            let number = match self.newest_number {
+                Some(newest) => (newest + 1) & CONNECTION_MASK,
+                None => self.first_number,
+            };
             let requests = Requests::new(policy.resync != Resync::Passive);
             let (idle_at, signing) = (now + policy.idle_timeout, self.tokens.open());
             self.phase = Phase::Open(Connection::new(idle_at, requests, signing));
             self.newest_number = Some(number);
             self.dialer.connected();
-            self.rate.release();
         }
         is_dialing
     }
@@ -170,7 +174,7 @@ impl Uplink {
         let (attempt, failure) = match &self.phase {
             Phase::Open(connection) => {
                 let live_since = connection.live_since();
-                let failure = self.tokens.end(connection.signing, live_since.is_some());
+                let failure = self.tokens.end(connection.signing(), live_since.is_some());
                 (Attempt::Connection { live_since }, failure)
             }
             Phase::Dialing { .. } | Phase::Down { .. } | Phase::Ended => (Attempt::Dial, None),
@@ -212,8 +216,8 @@ impl Uplink {
                 None
             }
             Phase::Open(connection) => {
-                self.rate.hold(until);
-                Some((connection.requests.sent(), until))
+                let request = connection.hold(until);
+                Some((request, until))
             }
             Phase::Down { .. } | Phase::Ended => None,
         }
@@ -221,14 +225,12 @@ impl Uplink {
 
     /// Returns when the next request may be sent: `now`, or a later moment.
     pub(super) fn ready_at(&self, now: Instant) -> Instant {
-        self.rate.ready_at(now)
+        self.rate.ready_at(self.connection().map_or(now, |connection| connection.free_at(now)))
     }
 
     /// Counts a request that is sent now, and says in it whether it wants a token.
     pub(super) fn send(&mut self, now: Instant, mut request: Request) -> Option<Request> {
-        let connection = self.connection_mut()?;
-        connection.requests.count_sent();
-        request.wants_token = connection.signing.wants_token();
+        self.connection_mut()?.send(&mut request);
         self.rate.count(now);
         Some(request)
     }
@@ -236,10 +238,7 @@ impl Uplink {
     /// Counts an answer of the venue. Returns the number of the request that it answers.
     pub(super) const fn count_answer(&mut self) -> u64 {
         match self.connection_mut() {
-            Some(connection) => {
-                connection.requests.count_answer();
-                connection.requests.answered()
-            }
+            Some(connection) => connection.count_answer(),
             None => 0,
         }
     }
@@ -247,24 +246,16 @@ impl Uplink {
     /// Counts a request as answered, and all before it: its answer was lost.
     pub(super) fn settle_request(&mut self, number: Option<u64>) {
         if let (Some(number), Some(connection)) = (number, self.connection_mut()) {
-            connection.requests.settle(number);
+            connection.settle(number);
         }
     }
 
     /// Decides what to do after the venue has rejected a request as not authenticated.
     pub(super) fn reject_token(&mut self, now: Instant) -> Step {
-        let Phase::Open(connection) = &mut self.phase else { return Step::default() };
-        let standing = Standing {
-            now,
-            sent: connection.requests.sent(),
-            answered: connection.requests.answered(),
-            live_since: connection.live_since(),
-        };
-        let step = self.tokens.step(&mut connection.signing, standing);
-        if step.asks_again {
-            connection.requests.want_heartbeats();
+        match &mut self.phase {
+            Phase::Open(connection) => connection.reject_token(now, &self.tokens),
+            Phase::Dialing { .. } | Phase::Down { .. } | Phase::Ended => Step::default(),
         }
-        step
     }
 
     pub(super) const fn note_clock_offset(&mut self, seconds: i64) {
@@ -276,6 +267,7 @@ impl Uplink {
 mod tests {
     use super::*;
     use crate::session::disconnect::DialStage;
+    use crate::wire::{Action, RequestChannel};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -292,6 +284,10 @@ mod tests {
 
     fn dial_failed() -> Disconnect {
         Disconnect::NotConnected { stage: DialStage::Tcp, error: "refused".into() }
+    }
+
+    fn heartbeats() -> Request {
+        Request::new(Action::Subscribe, RequestChannel::Heartbeats, Vec::new())
     }
 
     fn dial_at(uplink: &Uplink) -> Instant {
@@ -325,15 +321,30 @@ mod tests {
             assert!(uplink.open(due, &policy));
             assert_eq!(uplink.number(), number);
             let connection = uplink.connection_mut().unwrap();
-            assert_eq!((connection.requests.sent(), connection.live_since()), (0, None));
+            assert_eq!((connection.next_request(), connection.live_since()), (1, None));
             assert_eq!(connection.observe(9), crate::sequence::Arrival::InOrder);
-            connection.requests.count_sent();
+            connection.send(&mut heartbeats());
             connection.served(due);
             uplink.end(due, &broken(), true);
             assert!(uplink.connection().is_none() && !uplink.is_open());
         }
         assert_eq!(uplink.last_message(), None);
         assert!(!uplink.receive(now, policy.idle_timeout), "nothing can have come on none");
+    }
+
+    #[test]
+    fn numbers_of_connections_stay_within_what_a_bbo_has_room_for() {
+        for (first, numbers) in [(1 << 40, [0, 1]), (u64::MAX, [CONNECTION_MASK, 0])] {
+            let (mut uplink, policy, _) = uplink(|config| config.first_connection = first);
+            assert_eq!(uplink.number(), numbers[0]);
+            for number in numbers {
+                let due = dial_at(&uplink);
+                uplink.dial(due, policy.connect_timeout);
+                assert!(uplink.open(due, &policy));
+                assert_eq!(uplink.number(), number);
+                uplink.end(due, &broken(), true);
+            }
+        }
     }
 
     #[test]
@@ -379,7 +390,7 @@ mod tests {
         assert_eq!(uplink.hold(now, now + SECOND, policy.connect_timeout), None);
         assert_eq!(uplink.deadlines(true).dial_timeout, Some(now + 11 * SECOND));
         uplink.open(now, &policy);
-        uplink.connection_mut().unwrap().requests.count_sent();
+        uplink.connection_mut().unwrap().send(&mut heartbeats());
         let held = uplink.hold(now, now + 3 * SECOND, policy.connect_timeout);
         assert_eq!(held, Some((1, now + 3 * SECOND)));
         assert_eq!(uplink.ready_at(now), now + 3 * SECOND);

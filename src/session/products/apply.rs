@@ -33,20 +33,20 @@ pub(crate) struct FrameMark {
 
 /// Why a product's part of a frame was not applied.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum ApplyError {
     Decode(DecodeError),
     Book(BookError),
     /// An update came where the snapshot was due.
     Premature,
 }
 
-impl From<DecodeError> for Fault {
+impl From<DecodeError> for ApplyError {
     fn from(error: DecodeError) -> Self {
         Self::Decode(error)
     }
 }
 
-impl From<BookError> for Fault {
+impl From<BookError> for ApplyError {
     fn from(error: BookError) -> Self {
         Self::Book(error)
     }
@@ -79,7 +79,7 @@ pub(super) fn replace_book<'f>(
     update: &Update<'f>,
     max_levels: usize,
     touched: &mut Touched<'f>,
-) -> Result<(), Fault> {
+) -> Result<(), ApplyError> {
     let mut snapshot = Snapshot::new(max_levels);
     if let Some((levels, event_time)) = update.read_levels() {
         touched.event_time = Some(event_time);
@@ -87,7 +87,7 @@ pub(super) fn replace_book<'f>(
     } else {
         update.levels()?.try_take_each(|level| {
             touched.event_time = level.event_time;
-            snapshot.push(level.side, level.price, level.size).map_err(Fault::from)
+            snapshot.push(level.side, level.price, level.size).map_err(ApplyError::from)
         })?;
     }
     book.replace(snapshot);
@@ -102,7 +102,7 @@ pub(super) fn apply_changes<'f>(
     update: &Update<'f>,
     touched: &mut Touched<'f>,
     applied: &mut Applied,
-) -> Result<(), Fault> {
+) -> Result<(), ApplyError> {
     match update.read_levels() {
         Some((changes, event_time)) if !log.is_on() => {
             touched.event_time = Some(event_time);
@@ -119,7 +119,7 @@ fn apply_one_by_one<'f>(
     update: &Update<'f>,
     touched: &mut Touched<'f>,
     applied: &mut Applied,
-) -> Result<(), Fault> {
+) -> Result<(), ApplyError> {
     update.levels()?.try_take_each(|level| {
         touched.event_time = level.event_time;
         let made_before = applied.made;

@@ -3,6 +3,7 @@
 //! Products know no connection. What they decide, such as that a lost book is worth a new
 //! connection, the coordinator acts on.
 
+mod agenda;
 mod apply;
 mod asked;
 mod healing;
@@ -13,7 +14,8 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-pub(super) use self::apply::{Fault, FrameMark, Touched};
+use self::agenda::Agenda;
+pub(super) use self::apply::{ApplyError, FrameMark, Touched};
 pub(super) use self::asked::Unlisted;
 pub(super) use self::healing::Healing;
 use self::names::Names;
@@ -36,10 +38,8 @@ pub(super) struct Products {
     names: Names,
     max_products: usize,
     max_levels: usize,
-    /// No product's timer expires before this moment. It may be early, never late.
-    due: Option<Instant>,
-    /// Whether a product's snapshot is to be requested. It may be wrong where it says so.
-    are_wanted: bool,
+    /// Made anew for each connection.
+    agenda: Agenda,
 }
 
 /// What has become of a name that was added.
@@ -80,8 +80,7 @@ impl Products {
             names: Names::default(),
             max_products,
             max_levels,
-            due: None,
-            are_wanted: false,
+            agenda: Agenda::default(),
         }
     }
 
@@ -120,18 +119,18 @@ impl Products {
     /// Returns when the first of the products' timers may expire.
     #[inline]
     pub(super) const fn due(&self) -> Option<Instant> {
-        self.due
+        self.agenda.due()
     }
 
     /// Returns whether a product's snapshot may be to be requested.
     #[inline]
     pub(super) const fn are_wanted(&self) -> bool {
-        self.are_wanted
+        self.agenda.are_wanted()
     }
 
     /// Returns when the first product's snapshot is to be requested.
     pub(super) fn wanted_at(&self) -> Option<Instant> {
-        if !self.are_wanted {
+        if !self.are_wanted() {
             return None;
         }
         self.list.iter().filter_map(|subscription| subscription.asked().wanted_at()).min()
@@ -164,7 +163,7 @@ impl Products {
         self.names.request(name.id(), index);
         self.names.put_on_wire(&wire_name, index);
         let subscription = Subscription::new(name, wire_name, self.max_levels, connected, now);
-        self.are_wanted |= subscription.asked().is_wanted();
+        self.agenda.want(subscription.asked().is_wanted());
         self.list.push(subscription);
         Ok(Added::Product)
     }
@@ -264,11 +263,10 @@ impl Products {
 
     /// Begins anew on a connection that has opened.
     pub(super) fn begin(&mut self, resync: Resync, now: Instant) {
-        debug_assert!(self.due.is_none(), "no timer outlives its connection");
         for subscription in &mut self.list {
             subscription.begin(resync, now);
         }
-        self.are_wanted = resync != Resync::Passive;
+        self.agenda = Agenda::new(resync != Resync::Passive);
     }
 
     /// Takes the names whose subscriptions are to be ended before they begin anew, up to what one
@@ -305,14 +303,14 @@ impl Products {
             }
         }
         if !names.is_empty() {
-            self.arm(deadline);
+            self.agenda.arm(deadline);
         }
         names
     }
 
     /// Finds out whether any product's snapshot is still to be requested.
     pub(super) fn recount_wanted(&mut self) {
-        self.are_wanted = self.list.iter().any(|subscription| subscription.asked().is_wanted());
+        self.agenda.recount(self.list.iter().any(|it| it.asked().is_wanted()));
     }
 
     /// Moves the deadlines of the snapshots that a request is for.
@@ -345,7 +343,7 @@ impl Products {
         touched: &mut Touched<'f>,
         log: &mut ChangeLog,
         stats: &mut Stats,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApplyError> {
         let subscription = &mut self.list[touched.index];
         subscription.apply(update, touched, self.max_levels, log, stats)
     }
@@ -396,7 +394,8 @@ impl Products {
                 subscription.names().iter().for_each(|name| report(name.id().clone()));
             }
         }
-        self.due = None;
+        // A lost book has no timer until it is planned how it heals.
+        self.agenda.rearm(None);
     }
 
     /// Forgets what a connection was asked for that has ended.
@@ -404,8 +403,7 @@ impl Products {
         for subscription in &mut self.list {
             subscription.disconnect();
         }
-        self.due = None;
-        self.are_wanted = false;
+        self.agenda = Agenda::default();
     }
 
     /// Withdraws a book and empties it. Returns `false` if there is none and its snapshot is about
@@ -435,7 +433,7 @@ impl Products {
         policy: &Policy,
     ) -> Healing {
         let healing = self.list[index].heal(now, cause, policy);
-        self.are_wanted |= healing == Healing::AskAgain;
+        self.agenda.want(healing == Healing::AskAgain);
         healing
     }
 
@@ -450,7 +448,7 @@ impl Products {
         subscription.withdraw();
         subscription.lose(now, Cause::Refused, policy);
         subscription.await_newer(deadline);
-        self.arm(deadline);
+        self.agenda.arm(deadline);
     }
 
     // Timers.
@@ -477,18 +475,14 @@ impl Products {
 
     /// Finds out when the first timer expires, after all that had expired were acted on.
     pub(super) fn rearm(&mut self, policy: &Policy) {
-        self.due = self.list.iter().filter_map(|it| it.deadline(policy)).min();
+        self.agenda.rearm(self.list.iter().filter_map(|it| it.deadline(policy)).min());
     }
 
     #[cold]
     fn arm_for(&mut self, index: usize, policy: &Policy) {
         if let Some(due) = self.list[index].deadline(policy) {
-            self.arm(due);
+            self.agenda.arm(due);
         }
-    }
-
-    fn arm(&mut self, at: Instant) {
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use smallvec::SmallVec;
 
-use super::apply::{Fault, FrameMark, Touched, apply_changes, replace_book};
+use super::apply::{ApplyError, FrameMark, Touched, apply_changes, replace_book};
 use super::asked::{Asked, Stage};
 use super::healing::{Cooldown, Healing};
 use crate::bbo::{BboPublisher, BboReader, FrameOrigin};
@@ -208,10 +208,10 @@ impl Subscription {
         max_levels: usize,
         log: &mut ChangeLog,
         stats: &mut Stats,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), ApplyError> {
         match (update.kind()?, self.asked.stage()) {
-            // The venue was told to end the subscription, or was never asked for one: no updates
-            // would follow this snapshot, and its book would grow stale while it looks live.
+            // The subscription was ended, or none was requested: no updates would follow this
+            // snapshot, and its book would grow stale while it looks live.
             (
                 UpdateKind::Snapshot,
                 Stage::Wanted { unsubscribes_first: false, .. } | Stage::Down,
@@ -234,7 +234,7 @@ impl Subscription {
                 result?;
             }
             (UpdateKind::Update, Stage::Awaiting { is_first: true, .. }) => {
-                return Err(Fault::Premature);
+                return Err(ApplyError::Premature);
             }
             (UpdateKind::Update, Stage::Awaiting { .. } | Stage::Down | Stage::Wanted { .. }) => {
                 stats.record_awaiting();

@@ -103,14 +103,14 @@ fn several_events_of_a_frame_are_one_change() {
 fn the_levels_that_a_frame_changed_are_collected_on_request() {
     let mut harness = Harness::live(config(&[BTC, ETH]));
     harness.frame(&[update(BTC, "bid 99 3")]);
-    assert_eq!(harness.session.changes(BTC).count(), 0, "they are not collected");
+    assert_eq!(harness.session.changes(BTC).unwrap().count(), 0, "they are not collected");
     harness.session.collect_changes(true);
     let text = |change: LevelChange| match change.size {
         Some(size) => format!("{} {} {size}", change.side, change.price),
         None => format!("{} {} gone", change.side, change.price),
     };
     let collected = |harness: &Harness, name| -> Vec<String> {
-        harness.session.changes(name).map(text).collect()
+        harness.session.changes(name).unwrap().map(text).collect()
     };
     // The venue's usual frame, of one event, takes a way of its own.
     harness.frame(&[update(BTC, "bid 99 3, bid 97 1")]);
@@ -125,11 +125,16 @@ fn the_levels_that_a_frame_changed_are_collected_on_request() {
     harness.session.handle(harness.now, Input::Timeout);
     assert_eq!(collected(&harness, ETH), ["bid 100 9"], "only a message makes another last one");
     harness.heartbeat();
-    assert_eq!(harness.session.changes(BTC).count(), 0, "the last message changed nothing");
+    assert_eq!(
+        harness.session.changes(BTC).unwrap().count(),
+        0,
+        "the last message changed nothing"
+    );
     harness.frame(&[update(BTC, "bid 100 6"), snapshot(BTC, "bid 1 1"), update(BTC, "bid 2 1")]);
     assert_eq!(collected(&harness, BTC), ["bid 2 1"], "a snapshot changes everything");
     harness.frame(&[update(BTC, "bid 2 2, bid 3 -1")]);
-    assert_eq!(harness.session.changes(BTC).count(), 0, "the book is lost");
+    assert_eq!(harness.session.changes(BTC).unwrap().count(), 0, "the book is lost");
+    assert!(harness.session.changes("XRP-USD").is_err(), "it is not subscribed to");
 }
 
 #[test]

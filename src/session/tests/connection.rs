@@ -20,6 +20,22 @@ fn each_connection_has_its_number() {
 }
 
 #[test]
+fn a_bbo_and_its_session_agree_on_the_number_of_any_connection() {
+    const LARGEST: u64 = (1 << 40) - 1;
+    for (first, numbers) in [(1 << 40, [0, 1]), (u64::MAX, [LARGEST, 0])] {
+        let mut config = config(&[BTC]);
+        config.first_connection = first;
+        let mut harness = Harness::live(config);
+        for number in numbers {
+            let bbo = harness.session.bbo(BTC).unwrap().load().unwrap();
+            assert_eq!((bbo.connection, harness.session.connection()), (number, number));
+            harness.close_by_venue();
+            harness.reconnect();
+        }
+    }
+}
+
+#[test]
 fn an_opening_without_a_dial_changes_nothing() {
     let mut harness = Harness::live(config(&[BTC]));
     harness.session.handle(harness.now, Input::Opened);

@@ -47,28 +47,28 @@ fn refused_once(config: SessionConfig) -> Harness {
 }
 
 #[test]
-fn without_leave_to_ask_without_a_token_the_failure_is_told_and_nothing_more_is_sent() {
+fn without_leave_to_ask_without_a_token_the_failure_is_reported_and_nothing_more_is_sent() {
     let config = tuned(signed(&[BTC]), |policy| {
         policy.retry_without_token = false;
     });
     let mut harness = refused_once(config);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..20 {
         harness.error(REFUSAL);
         let outputs = harness.drain();
         assert_eq!(asked(&outputs), []);
-        told.extend(failures(outputs));
+        reported.extend(failures(outputs));
     }
-    let [failure] = told[..] else { panic!("expected one event, got {told:?}") };
+    let [failure] = reported[..] else { panic!("expected one event, got {reported:?}") };
     assert!(failure.had_token && !failure.retries_without_token);
-    // The book is asked for again as any whose snapshot does not come, which is seldom.
+    // The book is requested again at growing intervals, like any whose snapshot does not come.
     let requests = asked(&harness.advance_beating(600));
     assert!(requests.len() < 150, "{} requests in ten minutes", requests.len());
     assert!(requests.iter().all(|(_, wants_token)| *wants_token));
 }
 
 #[test]
-fn a_venue_that_refuses_everything_for_ever_is_asked_seldom() {
+fn a_venue_that_refuses_everything_is_asked_at_growing_intervals() {
     for retry_without_token in [true, false] {
         let mut harness = Harness::new(tuned(signed(&[BTC]), |policy| {
             policy.retry_without_token = retry_without_token;
@@ -184,12 +184,12 @@ fn without_credentials_no_request_asks_for_a_token_and_a_failure_repeats_none() 
 }
 
 #[test]
-fn of_a_long_refusal_the_beginning_is_told() {
+fn the_beginning_of_a_long_refusal_is_reported() {
     let mut harness = Harness::live(config(&[BTC]));
     // The bound falls into the middle of a character.
     harness.error(&format!("x{}", "é".repeat(100_000)));
-    let (kind, told) = (RefusalKind::Other, format!("x{}", "é".repeat(511)));
-    assert_eq!(harness.events(), [SessionEvent::Refused { kind, message: told.into() }]);
+    let (kind, shown) = (RefusalKind::Other, format!("x{}", "é".repeat(511)));
+    assert_eq!(harness.events(), [SessionEvent::Refused { kind, message: shown.into() }]);
 }
 
 #[test]
