@@ -155,8 +155,9 @@ fn a_file_without_frames_is_not_readable() {
 }
 
 #[test]
-fn an_empty_recording_has_no_products() {
+fn an_empty_recording_has_nothing_readable() {
     let output = run_on(&["replay", "-", "--json"], b"");
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(2));
     assert_keys(text(&output.stdout).trim_end(), &STATS_KEYS);
+    assert!(text(&output.stderr).contains("no readable frame in 0 lines"), "{output:?}");
 }
