@@ -151,7 +151,7 @@ impl World {
 
     fn poll_link(&mut self) -> Option<NetworkEvent> {
         let oracle = &mut self.oracle;
-        let watch = |frame: &_, mark| oracle.sent(frame, mark);
+        let watch = |_: &_, frame: &_, mark| oracle.sent(frame, mark);
         self.link.poll_watching(&mut self.exchange, self.now, watch)
     }
 

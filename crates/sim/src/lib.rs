@@ -132,7 +132,7 @@ pub use self::exchange::{
     MAX_REQUEST_BYTES, RATE_LIMITED, Recording, TrueBbo, VENUE_CONNECTIONS_PER_SECOND,
     VENUE_MESSAGES_PER_SECOND, record,
 };
-pub use self::fault::{FaultCounts, FaultPlan, FaultRates, Transmission};
+pub use self::fault::{Fault, FaultCounts, FaultPlan, FaultRates, Transmission};
 pub use self::frame::SimFrame;
 pub use self::market::{MAX_LEVELS, MAX_SCALE, Market, Mood, ProductSpec, TrueBook, TrueChange};
 pub use self::network::{

@@ -9,8 +9,7 @@
 #[path = "../../../tests/support/seeds.rs"]
 mod seeds;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,45 +27,35 @@ use crate::books::lanes::{LaneId, Lanes};
 use crate::session::{DialStage, Disconnect, Input, LevelChange, Resync, SessionConfig};
 use crate::wire::ProductId;
 use level2_sim::{
-    ConnectionId, Exchange, ExchangeConfig, FaultPlan, FaultRates, ProductSpec, Transmission,
+    Ended, Exchange, ExchangeConfig, Fault, Mark, Network, NetworkEvent, NetworkRates, ProductSpec,
     TrueBbo,
 };
 
 const SEEDS_DEFAULT: u64 = 5;
 /// How long connections fail, one after the other.
 const FAULTY: Duration = Duration::from_secs(90);
-const LATENCY_US: Range<u64> = 1_000..40_000;
+/// While connections fail, three dials in ten are refused, and one in ten is never answered: a
+/// seventh of those that are not refused.
+const DIAL_REFUSED_PPM: u32 = 300_000;
+const DIAL_LOST_PPM: u32 = 142_857;
 /// By how much the two lanes may differ in what they have received: a frame has come on the one,
 /// and is still on its way on the other, whose last one was sent an interval of 50 ms before.
 const MOST_STEP_BACK: Duration = Duration::from_millis(100);
 /// How long a fault may go unnoticed and unhealed: silence, then dials that hang.
 const HEALING: Duration = Duration::from_secs(90);
 const PRODUCTS: [&str; 3] = ["BTC-USD", "ETH-USD", "PEPE-USD"];
-/// Those of a [`FaultPlan`], in its order, and a break between two frames.
-const KINDS: usize = 9;
-const DUPLICATE: usize = 1;
-const BREAK: usize = 8;
-
-/// What names a frame on a connection: how often its counter had started again, and its number.
-type Mark = (u64, u64);
-
-/// A message on its way to a client.
-enum Down {
-    Text(Vec<u8>, Option<Mark>),
-    Abort,
-}
-
-/// An open connection: what is on its way, and what was true at each of its frames.
-struct Wire {
-    id: ConnectionId,
-    epoch: u64,
-    is_stalled: bool,
-    up: VecDeque<(Duration, String)>,
-    down: VecDeque<(Duration, Down)>,
-    truths: BTreeMap<Mark, Truth>,
-    newest_sent: Option<Mark>,
-    newest_delivered: Option<Mark>,
-}
+/// How a connection fails: the next frame suffers a fault, or it breaks between two frames.
+const KINDS: [Option<Fault>; 9] = [
+    Some(Fault::Drop),
+    Some(Fault::Duplicate),
+    Some(Fault::Reorder),
+    Some(Fault::Garble),
+    Some(Fault::Truncate),
+    Some(Fault::Abort),
+    Some(Fault::Stall),
+    Some(Fault::Reset),
+    None,
+];
 
 /// What was true after a frame, and when it was sent.
 struct Truth {
@@ -74,19 +63,14 @@ struct Truth {
     sent_at: Duration,
 }
 
-/// A dial that will succeed, fail, or never end.
-enum Dial {
-    Succeeds(Duration),
-    Fails(Duration),
-    Hangs,
-}
-
-/// One lane with its socket, as a task would hold them.
+/// One lane with its network, as a task would hold them.
 struct Track {
     id: LaneId,
     lane: Lane,
-    wire: Option<Wire>,
-    dial: Option<Dial>,
+    network: Network,
+    /// What was true at each frame of the connection.
+    truths: BTreeMap<Mark, Truth>,
+    newest_delivered: Option<Mark>,
     wake: Duration,
 }
 
@@ -94,9 +78,6 @@ struct Track {
 struct Trouble {
     track: usize,
     kind: usize,
-    plan: FaultPlan,
-    /// Whether the fault has struck, so that no further frame suffers.
-    has_struck: bool,
     losses_before: u64,
     since: Duration,
 }
@@ -115,7 +96,7 @@ struct World {
     /// How often a reader found no BBO after the first sync.
     absences: u64,
     checks: u64,
-    troubles: [u64; KINDS],
+    troubles: [u64; KINDS.len()],
     /// What each reader saw last, when its frame was sent, and when the newest frame of its lane.
     last: [Option<(Bbo, Duration, Duration)>; PRODUCTS.len()],
     steps_back: u64,
@@ -156,7 +137,7 @@ impl Copied {
 
 impl World {
     fn new(seed: u64, has_standby: bool, resync: Resync) -> Self {
-        let base = Instant::now();
+        let (base, mut rng) = (Instant::now(), Rng::with_seed(seed));
         let exchange = Exchange::new(ExchangeConfig {
             seed,
             products: vec![
@@ -174,8 +155,9 @@ impl World {
         let tracks = Lanes::new(has_standby, |id| Track {
             id,
             lane: Lane::new(config.clone(), 0, id, Arc::clone(&hub), base),
-            wire: None,
-            dial: None,
+            network: Network::new(rng.u64(..), NetworkRates::default()),
+            truths: BTreeMap::new(),
+            newest_delivered: None,
             wake: Duration::ZERO,
         });
         let mut tracks: Vec<Track> = tracks.into_iter().collect();
@@ -194,7 +176,7 @@ impl World {
             hub.subscribe(config)
         };
         Self {
-            rng: Rng::with_seed(seed),
+            rng,
             base,
             now: Duration::ZERO,
             exchange,
@@ -206,7 +188,7 @@ impl World {
             has_synced: false,
             absences: 0,
             checks: 0,
-            troubles: [0; KINDS],
+            troubles: [0; KINDS.len()],
             last: [None; PRODUCTS.len()],
             steps_back: 0,
             status: consumer(Interest::Status),
@@ -221,18 +203,9 @@ impl World {
 
     fn run_until(&mut self, end: Duration) {
         while self.now < end {
-            let mut next = self.exchange.next_due();
-            for track in &self.tracks {
-                let dial = match track.dial {
-                    Some(Dial::Succeeds(at) | Dial::Fails(at)) => Some(at),
-                    Some(Dial::Hangs) | None => None,
-                };
-                let wire = track.wire.as_ref();
-                let up = wire.and_then(|wire| wire.up.front()).map(|(at, _)| *at);
-                let down = wire.and_then(|wire| wire.down.front()).map(|(at, _)| *at);
-                let due = [Some(track.wake), dial, up, down].into_iter().flatten();
-                next = due.fold(next, Duration::min);
-            }
+            let wakes = self.tracks.iter().map(|track| track.wake);
+            let networks = self.tracks.iter().filter_map(|track| track.network.next_due());
+            let next = wakes.chain(networks).fold(self.exchange.next_due(), Duration::min);
             self.now = next.clamp(self.now, end);
             self.exchange.advance(self.now);
             self.make_trouble();
@@ -264,9 +237,11 @@ impl World {
             track.lane.session().products().map(|product| product.stats().losses).sum()
         };
         if let Some(trouble) = &self.trouble {
-            let is_harmless = trouble.kind == DUPLICATE;
-            let was_lost = losses(&self.tracks[trouble.track]) > trouble.losses_before;
-            if trouble.has_struck && are_sound && (was_lost || is_harmless) {
+            let track = &self.tracks[trouble.track];
+            let has_struck = track.network.next_fault().is_none();
+            let is_harmless = KINDS[trouble.kind] == Some(Fault::Duplicate);
+            let was_lost = losses(track) > trouble.losses_before;
+            if has_struck && are_sound && (was_lost || is_harmless) {
                 self.next_trouble = self.now + Duration::from_millis(self.rng.u64(100..2_000));
                 self.trouble = None;
             } else {
@@ -274,62 +249,47 @@ impl World {
                 assert!(waited < HEALING, "fault {} did not heal in {waited:?}", trouble.kind);
             }
         } else if self.is_faulty && are_sound && self.now >= self.next_trouble {
-            let (track, kind) = (self.rng.usize(0..self.tracks.len()), self.rng.usize(0..KINDS));
-            let mut ppm = [0; KINDS];
-            ppm[kind] = 1_000_000;
-            let rates = FaultRates {
-                drop_ppm: ppm[0],
-                duplicate_ppm: ppm[DUPLICATE],
-                reorder_ppm: ppm[2],
-                garble_ppm: ppm[3],
-                truncate_ppm: ppm[4],
-                abort_ppm: ppm[5],
-                stall_ppm: ppm[6],
-                reset_ppm: ppm[7],
-                ..FaultRates::default()
-            };
+            let (track, kind) =
+                (self.rng.usize(0..self.tracks.len()), self.rng.usize(0..KINDS.len()));
             self.troubles[kind] += 1;
-            if kind == BREAK {
-                let at = self.now + Duration::from_millis(self.rng.u64(0..60));
-                let wire = self.tracks[track].wire.as_mut().expect("a sound track has one");
-                wire.down.retain(|(due, _)| *due <= at);
-                wire.down.push_back((at, Down::Abort));
-                wire.is_stalled = true;
+            let losses_before = losses(&self.tracks[track]);
+            self.trouble = Some(Trouble { track, kind, losses_before, since: self.now });
+            let network = &mut self.tracks[track].network;
+            match KINDS[kind] {
+                Some(fault) => network.strike_next(fault),
+                None => network.break_at(self.now + Duration::from_millis(self.rng.u64(0..60))),
             }
-            self.trouble = Some(Trouble {
-                track,
-                kind,
-                plan: FaultPlan::new(self.rng.u64(..), rates),
-                has_struck: kind == BREAK,
-                losses_before: losses(&self.tracks[track]),
-                since: self.now,
+        }
+    }
+
+    /// Sets whether faults begin and dials fail.
+    fn set_faulty(&mut self, is_faulty: bool) {
+        self.is_faulty = is_faulty;
+        let ppm = |ppm| if is_faulty { ppm } else { 0 };
+        for track in &mut self.tracks {
+            track.network.set_rates(NetworkRates {
+                dial_refused_ppm: ppm(DIAL_REFUSED_PPM),
+                dial_lost_ppm: ppm(DIAL_LOST_PPM),
+                ..NetworkRates::default()
             });
         }
     }
 
     fn step(&mut self, index: usize) {
-        self.pump(index);
-        while let Some(wire) = &mut self.tracks[index].wire
-            && wire.up.front().is_some_and(|(at, _)| *at <= self.now)
-            && let Some((_, text)) = wire.up.pop_front()
-        {
-            let id = wire.id;
-            self.exchange.receive(id, self.now, &text);
-            self.pump(index);
-        }
-        self.finish_dial(index);
-        while let Some(wire) = &mut self.tracks[index].wire
-            && wire.down.front().is_some_and(|(at, _)| *at <= self.now)
-            && let Some((_, down)) = wire.down.pop_front()
-        {
-            match down {
-                Down::Abort => {
-                    self.hang_up(index);
-                    self.input(index, Input::Closed(Disconnect::Transport("reset".into())));
+        while let Some(event) = self.poll_network(index) {
+            let track = &mut self.tracks[index];
+            match event {
+                NetworkEvent::Opened => {
+                    track.truths.clear();
+                    track.newest_delivered = None;
+                    self.input(index, Input::Opened);
                 }
-                Down::Text(bytes, mark) => {
-                    wire.newest_delivered = wire.newest_delivered.max(mark);
-                    self.input(index, Input::Message(&bytes));
+                NetworkEvent::Message(message) => {
+                    track.newest_delivered = track.newest_delivered.max(message.mark);
+                    self.input(index, Input::Message(&message.bytes));
+                }
+                NetworkEvent::Closed(reason) => {
+                    self.input(index, Input::Closed(disconnect_of(reason)));
                 }
             }
         }
@@ -338,68 +298,17 @@ impl World {
         }
     }
 
-    /// Takes what the exchange sends onto the wire, through the fault if it is this one's turn.
-    fn pump(&mut self, index: usize) {
-        let Some(wire) = &mut self.tracks[index].wire else { return };
-        let mut trouble = self.trouble.as_mut().filter(|trouble| trouble.track == index);
-        while let Some(frame) = self.exchange.poll_frame(wire.id) {
-            let mark = frame.sequence.map(|sequence| wire.mark_of(sequence));
+    /// Returns the next event of a network, and keeps what is true at the frames it takes.
+    fn poll_network(&mut self, index: usize) -> Option<NetworkEvent> {
+        let (now, track) = (self.now, &mut self.tracks[index]);
+        let (connection, truths) = (track.network.connection(), &mut track.truths);
+        track.network.poll_watching(&mut self.exchange, now, |exchange, _, mark| {
+            let id = connection.expect("frames come on a connection that is open already");
             if let Some(mark) = mark {
-                let truth = |name| self.exchange.truth(wire.id, name, mark.1);
-                let best = PRODUCTS.map(truth);
-                wire.truths.insert(mark, Truth { best, sent_at: self.now });
-                wire.newest_sent = Some(mark);
+                let best = PRODUCTS.map(|name| exchange.truth(id, name, mark.sequence));
+                truths.insert(mark, Truth { best, sent_at: now });
             }
-            let mut out = Vec::new();
-            match &mut trouble {
-                Some(trouble) if !trouble.has_struck => {
-                    trouble.plan.apply(frame, &mut out);
-                    trouble.has_struck = true;
-                }
-                // The frame that overtakes the one before it.
-                Some(trouble) => {
-                    out.push(Transmission::Text(frame.text.into_bytes()));
-                    trouble.plan.finish(&mut out);
-                }
-                None => out.push(Transmission::Text(frame.text.into_bytes())),
-            }
-            for delivery in out {
-                let down = match delivery {
-                    Transmission::Text(bytes) => Down::Text(bytes, mark),
-                    Transmission::Abort => Down::Abort,
-                    Transmission::Stall => {
-                        wire.is_stalled = true;
-                        continue;
-                    }
-                    Transmission::ResetCounter => {
-                        self.exchange.reset_counter(wire.id);
-                        continue;
-                    }
-                };
-                let latency = Duration::from_micros(self.rng.u64(LATENCY_US));
-                let after = wire.down.back().map_or(self.now, |(at, _)| *at);
-                if !wire.is_stalled {
-                    wire.down.push_back((after.max(self.now + latency), down));
-                }
-            }
-        }
-    }
-
-    fn finish_dial(&mut self, index: usize) {
-        let track = &mut self.tracks[index];
-        match track.dial {
-            Some(Dial::Succeeds(at)) if at <= self.now => {
-                track.dial = None;
-                track.wire = Some(Wire::new(self.exchange.connect()));
-                self.input(index, Input::Opened);
-            }
-            Some(Dial::Fails(at)) if at <= self.now => {
-                track.dial = None;
-                let (stage, error) = (DialStage::Tcp, "refused".into());
-                self.input(index, Input::Closed(Disconnect::NotConnected { stage, error }));
-            }
-            _ => {}
-        }
+        })
     }
 
     fn input(&mut self, index: usize, input: Input<'_>) {
@@ -414,38 +323,20 @@ impl World {
 
     fn drive(&mut self, index: usize) {
         let now = self.instant();
+        let track = &mut self.tracks[index];
         loop {
-            let command = self.tracks[index].lane.poll(now);
-            let at = self.now + Duration::from_micros(self.rng.u64(LATENCY_US));
-            let track = &mut self.tracks[index];
-            match command {
-                SocketCommand::Connect => {
-                    assert!(track.wire.is_none() && track.dial.is_none());
-                    track.dial = Some(match self.rng.u64(0..10) {
-                        0 if self.is_faulty => Dial::Hangs,
-                        1..=3 if self.is_faulty => Dial::Fails(at),
-                        _ => Dial::Succeeds(at),
-                    });
-                }
-                SocketCommand::Disconnect => self.hang_up(index),
+            match track.lane.poll(now) {
+                SocketCommand::Connect => track.network.dial(self.now),
+                SocketCommand::Disconnect => track.network.hang_up(&mut self.exchange, self.now),
                 SocketCommand::Send(request) => {
-                    let wire = track.wire.as_mut().expect("nothing is sent but on a connection");
-                    let after = wire.up.back().map_or(at, |(last, _)| at.max(*last));
-                    wire.up.push_back((after, request.encode(None)));
+                    assert!(track.network.connection().is_some(), "sent without a connection");
+                    track.network.send(self.now, request.encode(None));
                 }
                 SocketCommand::Wait(until) => {
                     track.wake = until - self.base;
                     return;
                 }
             }
-        }
-    }
-
-    fn hang_up(&mut self, index: usize) {
-        let track = &mut self.tracks[index];
-        track.dial = None;
-        if let Some(wire) = track.wire.take() {
-            self.exchange.disconnect(wire.id);
         }
     }
 
@@ -457,22 +348,23 @@ impl World {
                 continue;
             };
             let track = self.tracks.iter().find(|track| {
-                track.wire.is_some() && track.lane.session().connection() == bbo.connection
+                track.network.connection().is_some()
+                    && track.lane.session().connection() == bbo.connection
             });
-            let wire = track.and_then(|track| track.wire.as_ref());
-            let wire = wire.expect("what is read is of an open connection");
-            let newest = wire.newest_delivered.expect("nothing is live before a frame");
+            let track = track.expect("what is read is of an open connection");
+            let newest = track.newest_delivered.expect("nothing is live before a frame");
+            let read = Mark { epoch: newest.epoch, sequence: bbo.sequence };
             let pair = |level: Level| (level.price, level.size);
             let best = TrueBbo { bid: bbo.bid.map(pair), ask: bbo.ask.map(pair) };
-            for mark in [(newest.0, bbo.sequence), newest] {
-                let truth = wire.truths.get(&mark);
+            for mark in [read, newest] {
+                let truth = track.truths.get(&mark);
                 if let Some(truth) = truth.and_then(|truth| truth.best[index]) {
                     assert_eq!(best, truth, "{bbo:?}, newest frame {newest:?}");
                     self.checks += 1;
                 }
             }
-            let sent_at = wire.truths[&(newest.0, bbo.sequence)].sent_at;
-            let heard_at = wire.truths[&newest].sent_at;
+            let sent_at = track.truths[&read].sent_at;
+            let heard_at = track.truths[&newest].sent_at;
             let seen = Some((bbo, sent_at, heard_at));
             if let Some((last, last_sent_at, last_heard_at)) =
                 std::mem::replace(&mut self.last[index], seen)
@@ -555,26 +447,15 @@ impl World {
     }
 }
 
-impl Wire {
-    fn new(id: ConnectionId) -> Self {
-        Self {
-            id,
-            epoch: 0,
-            is_stalled: false,
-            up: VecDeque::new(),
-            down: VecDeque::new(),
-            truths: BTreeMap::new(),
-            newest_sent: None,
-            newest_delivered: None,
+/// Says in the session's words how a connection of the simulated network ended.
+fn disconnect_of(ended: Ended) -> Disconnect {
+    match ended {
+        Ended::Reset => Disconnect::Transport("reset".into()),
+        Ended::Refused => {
+            let (stage, error) = (DialStage::Tcp, "refused".into());
+            Disconnect::NotConnected { stage, error }
         }
-    }
-
-    /// Numbers only fall when the counter starts again.
-    fn mark_of(&mut self, sequence: u64) -> Mark {
-        if self.newest_sent.is_some_and(|(_, last)| sequence <= last) {
-            self.epoch += 1;
-        }
-        (self.epoch, sequence)
+        Ended::Closed { .. } | Ended::Rejected { .. } => unreachable!("no rate gives {ended:?}"),
     }
 }
 
@@ -586,9 +467,9 @@ fn simulate(seed: u64, has_standby: bool, resync: Resync) -> World {
     }
     world.run_until(Duration::from_secs(5));
     assert!(world.has_synced);
-    world.is_faulty = true;
+    world.set_faulty(true);
     world.run_until(world.now + FAULTY);
-    world.is_faulty = false;
+    world.set_faulty(false);
     world.run_until_sound();
     world.exchange.hold_markets(true);
     world.run_until(world.now + Duration::from_secs(2));
@@ -600,7 +481,7 @@ fn simulate(seed: u64, has_standby: bool, resync: Resync) -> World {
 fn with_a_standby_no_reader_is_ever_without_a_book_nor_with_a_wrong_one() {
     for resync in [Resync::Reconnect, Resync::Resubscribe] {
         let (mut checks, mut switches, mut steps_back) = (0, 0, 0);
-        let mut troubles = [0; KINDS];
+        let mut troubles = [0; KINDS.len()];
         for seed in seeds(SEEDS_DEFAULT) {
             let _told = Told(seed, resync);
             let world = simulate(seed, true, resync);

@@ -18,5 +18,5 @@ mod rates;
 mod tests;
 
 pub(crate) use self::plan::{Fate, FaultedFrame};
-pub use self::plan::{FaultPlan, Transmission};
+pub use self::plan::{Fault, FaultPlan, Transmission};
 pub use self::rates::{FaultCounts, FaultRates};

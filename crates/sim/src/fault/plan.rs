@@ -46,6 +46,29 @@ pub(crate) struct FaultedFrame {
     pub(crate) is_intact: bool,
 }
 
+/// What can happen to a frame, as in [`FaultRates`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The frame is lost.
+    Drop,
+    /// The frame arrives twice.
+    Duplicate,
+    /// The frame arrives after the one that follows it.
+    Reorder,
+    /// One to three bytes of the frame are overwritten.
+    Garble,
+    /// The frame ends early.
+    Truncate,
+    /// The connection breaks in place of the frame, without a close frame.
+    Abort,
+    /// Nothing is sent from this frame on, while the connection stays open.
+    Stall,
+    /// The counter of the connection begins again at zero after this frame.
+    Reset,
+    /// The frame arrives in two parts, as if they were two frames.
+    Split,
+}
+
 /// A seeded source of faults for the frames of one connection.
 ///
 /// ```
@@ -168,10 +191,26 @@ impl FaultPlan {
     /// As [`apply`](Self::apply), and says of every text which frame it comes from: its number, and
     /// the use of the counter that it was tagged with, `epoch`.
     pub(crate) fn strike(&mut self, frame: SimFrame, epoch: u64, out: &mut Vec<Fate>) {
+        let fault = self.draw();
+        self.strike_with(fault, frame, epoch, out);
+    }
+
+    /// As [`strike`](Self::strike), with this fault, or with none, instead of a drawn one.
+    pub(crate) fn strike_with(
+        &mut self,
+        fault: Option<Fault>,
+        frame: SimFrame,
+        epoch: u64,
+        out: &mut Vec<Fate>,
+    ) {
         self.counts.frames += 1;
         let overtaken = self.overtaken.take();
-        match self.draw() {
-            Fault::None => out.push(intact((frame, epoch))),
+        let Some(fault) = fault else {
+            out.push(intact((frame, epoch)));
+            out.extend(overtaken.map(intact));
+            return;
+        };
+        match fault {
             Fault::Drop => self.counts.drops += 1,
             Fault::Duplicate => {
                 self.counts.duplicates += 1;
@@ -225,7 +264,7 @@ impl FaultPlan {
         out.extend(self.overtaken.take().map(intact));
     }
 
-    fn draw(&mut self) -> Fault {
+    fn draw(&mut self) -> Option<Fault> {
         let rates = &self.rates;
         let draw = self.rng.u64(0..1_000_000);
         let mut end = 0;
@@ -242,24 +281,11 @@ impl FaultPlan {
         ] {
             end += u64::from(ppm);
             if draw < end {
-                return fault;
+                return Some(fault);
             }
         }
-        Fault::None
+        None
     }
-}
-
-enum Fault {
-    None,
-    Drop,
-    Duplicate,
-    Reorder,
-    Garble,
-    Truncate,
-    Abort,
-    Stall,
-    Reset,
-    Split,
 }
 
 fn intact((frame, epoch): (SimFrame, u64)) -> Fate {

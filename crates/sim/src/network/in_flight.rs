@@ -97,6 +97,18 @@ impl InFlight {
         }
     }
 
+    /// Breaks the connection at this moment: what would arrive later is lost. Returns whether it
+    /// had not ended by then.
+    pub(super) fn break_at(&mut self, at: Duration) -> bool {
+        self.down.retain(|(due, _)| *due <= at);
+        let is_over = matches!(self.down.back(), Some((_, NetworkEvent::Closed(_))));
+        if !is_over {
+            self.down.push_back((at, NetworkEvent::Closed(Ended::Reset)));
+        }
+        self.has_ended = true;
+        !is_over
+    }
+
     /// Ends the connection at this moment, after everything that is on its way.
     pub(super) fn end(&mut self, at: Duration, reason: Ended) {
         if !std::mem::replace(&mut self.has_ended, true) {

@@ -5,6 +5,9 @@
 //! codes. It has no socket and no clock. Its events are what a socket would report, so a client
 //! can handle them as they are. It also says of every message whether it is as it was sent, which
 //! no socket can, so that a test knows what its client ought to notice.
+//!
+//! Faults strike at random, as often as the [`NetworkRates`] say, or one at a time on demand:
+//! [`Network::strike_next`], [`Network::break_at`], [`Network::partition`].
 
 mod counts;
 mod event;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::ended::Ended;
 use crate::exchange::{Exchange, ExchangeConfig};
-use crate::fault::{FaultCounts, FaultRates};
+use crate::fault::{Fault, FaultCounts, FaultRates};
 use crate::market::ProductSpec;
 
 const SUBSCRIBE: &str = r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level2"}"#;
@@ -68,7 +68,7 @@ fn what_is_not_intact_is_not_what_was_sent() {
     network.dial(Duration::ZERO);
     for now in (0..20_000).map(Duration::from_millis) {
         exchange.advance(now);
-        while let Some(event) = network.poll_watching(&mut exchange, now, |frame, _| {
+        while let Some(event) = network.poll_watching(&mut exchange, now, |_, frame, _| {
             sent.push(frame.text.clone().into_bytes());
         }) {
             match event {
@@ -163,4 +163,85 @@ fn a_swarm_holds_quiet_seeds_seeds_of_one_kind_and_of_many() {
     assert!((140..260).contains(&share(|count| count == 1)));
     assert!(share(|count| count > 5) > 300);
     assert_eq!(NetworkRates::swarm(5), NetworkRates::swarm(5));
+}
+
+/// Runs a client that subscribes, with something that happens to its network after two seconds.
+fn listen_and(happens: impl FnOnce(&mut Network)) -> (Network, Vec<(Duration, NetworkEvent)>) {
+    let (mut exchange, mut network) = (exchange(), Network::new(3, NetworkRates::default()));
+    let (mut events, mut happens) = (Vec::new(), Some(happens));
+    network.dial(Duration::ZERO);
+    for now in (0..4_000).map(Duration::from_millis) {
+        exchange.advance(now);
+        if now >= Duration::from_secs(2)
+            && let Some(happens) = happens.take()
+        {
+            happens(&mut network);
+        }
+        while let Some(event) = network.poll(&mut exchange, now) {
+            if event == NetworkEvent::Opened {
+                network.send(now, SUBSCRIBE.to_owned());
+            }
+            events.push((now, event));
+        }
+    }
+    (network, events)
+}
+
+#[test]
+fn a_fault_on_demand_strikes_the_next_frame_and_no_other() {
+    for fault in [
+        Fault::Drop,
+        Fault::Duplicate,
+        Fault::Reorder,
+        Fault::Garble,
+        Fault::Truncate,
+        Fault::Abort,
+        Fault::Stall,
+        Fault::Reset,
+        Fault::Split,
+    ] {
+        let (network, events) = listen_and(|network| {
+            network.strike_next(fault);
+            assert_eq!(network.next_fault(), Some(fault));
+        });
+        let FaultCounts { frames, .. } = network.counts().faults;
+        assert_eq!((network.next_fault(), network.counts().faults()), (None, 1), "{fault:?}");
+        let messages = messages(&events);
+        let marks = || messages.iter().map(|(_, message)| message.mark.unwrap());
+        let in_order = marks()
+            .zip(marks().skip(1))
+            .all(|(one, next)| next.epoch == one.epoch && next.sequence == one.sequence + 1);
+        let damaged = messages.iter().filter(|(_, message)| !message.is_intact).count();
+        let last = &events.last().unwrap().1;
+        match fault {
+            Fault::Drop => assert_eq!(frames - 1, messages.len() as u64),
+            Fault::Duplicate => {
+                let twice = marks().zip(marks().skip(1)).filter(|(one, next)| one == next);
+                assert_eq!(twice.count(), 1);
+            }
+            Fault::Reorder => assert!(!marks().is_sorted()),
+            Fault::Garble | Fault::Truncate => assert!(in_order && damaged == 1),
+            Fault::Split => assert!(!in_order && damaged == 2),
+            Fault::Abort => assert_eq!(*last, NetworkEvent::Closed(Ended::Reset)),
+            Fault::Stall => assert!(events.last().unwrap().0 < Duration::from_millis(2_200)),
+            Fault::Reset => assert!(marks().any(|mark| mark == Mark { epoch: 1, sequence: 0 })),
+        }
+    }
+}
+
+#[test]
+fn a_break_loses_what_would_arrive_after_it() {
+    let at = Duration::from_millis(2_005);
+    let (network, events) = listen_and(|network| network.break_at(at));
+    let (last, before) = events.split_last().unwrap();
+    assert_eq!(*last, (at, NetworkEvent::Closed(Ended::Reset)));
+    assert!(before.iter().all(|(arrived, _)| *arrived <= at));
+    assert_eq!((network.counts().faults.aborts, network.counts().faults()), (1, 1));
+    assert!(network.connection().is_none());
+}
+
+#[test]
+#[should_panic(expected = "there is no connection to break")]
+fn a_network_without_a_connection_cannot_be_broken() {
+    Network::new(1, NetworkRates::default()).break_at(Duration::ZERO);
 }

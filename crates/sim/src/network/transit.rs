@@ -11,7 +11,7 @@ use super::in_flight::{InFlight, pop_due};
 use super::rates::NetworkRates;
 use crate::ended::Ended;
 use crate::exchange::{ConnectionId, Exchange};
-use crate::fault::{Fate, FaultPlan, FaultedFrame};
+use crate::fault::{Fate, Fault, FaultPlan, FaultedFrame};
 use crate::frame::SimFrame;
 
 /// The codes that a [`Network`] lets the venue close connections with: going away, restarting, a
@@ -69,6 +69,8 @@ pub struct Network {
     state: State,
     clogged_until: Duration,
     partitioned_until: Duration,
+    /// What the next frame suffers, whatever the rates say.
+    ordered: Option<Fault>,
     /// Connections that the client has dropped while the exchange still takes them for open.
     ghosts: VecDeque<(Duration, ConnectionId)>,
     counts: NetworkCounts,
@@ -97,6 +99,7 @@ impl Network {
             state: State::Down,
             clogged_until: Duration::ZERO,
             partitioned_until: Duration::ZERO,
+            ordered: None,
             ghosts: VecDeque::new(),
             counts: NetworkCounts::default(),
             fates: Vec::new(),
@@ -157,16 +160,17 @@ impl Network {
     ///
     /// The exchange should have been [advanced](Exchange::advance) to `now`.
     pub fn poll(&mut self, exchange: &mut Exchange, now: Duration) -> Option<NetworkEvent> {
-        self.poll_watching(exchange, now, |_, _| {})
+        self.poll_watching(exchange, now, |_, _, _| {})
     }
 
     /// As [`poll`](Self::poll), and calls `watch` with each frame as the exchange sent it, before
-    /// anything happens to it: a test needs that to know what is true.
+    /// anything happens to it: a test needs that, and the exchange as it is at this frame, to know
+    /// what is true.
     pub fn poll_watching(
         &mut self,
         exchange: &mut Exchange,
         now: Duration,
-        mut watch: impl FnMut(&SimFrame, Option<Mark>),
+        mut watch: impl FnMut(&Exchange, &SimFrame, Option<Mark>),
     ) -> Option<NetworkEvent> {
         while let Some(id) = pop_due(&mut self.ghosts, now) {
             exchange.disconnect(id);
@@ -228,6 +232,33 @@ impl Network {
         }
     }
 
+    /// Lets the next frame that the exchange sends suffer this fault, on this connection or on a
+    /// later one, whatever the rates say. The frame with which a counter begins again is passed
+    /// over. A frame that overtakes another is not overtaken itself.
+    ///
+    /// A further call replaces a fault that has not struck yet.
+    pub fn strike_next(&mut self, fault: Fault) {
+        self.ordered = Some(fault);
+    }
+
+    /// Returns the fault of [`strike_next`](Self::strike_next) that has not struck yet.
+    #[must_use]
+    pub fn next_fault(&self) -> Option<Fault> {
+        self.ordered
+    }
+
+    /// Breaks the connection at this moment, without a close frame: what would reach the client
+    /// later is lost. The exchange learns of it when the client does.
+    ///
+    /// # Panics
+    /// If there is no connection.
+    pub fn break_at(&mut self, at: Duration) {
+        let State::Open(in_flight) = &mut self.state else {
+            panic!("there is no connection to break: wait for `NetworkEvent::Opened`");
+        };
+        self.counts.faults.aborts += u64::from(in_flight.break_at(at));
+    }
+
     /// Begins a partition that lasts until this moment: nothing gets through either way.
     pub fn partition(&mut self, until: Duration) {
         self.counts.partitions += 1;
@@ -284,7 +315,7 @@ impl Network {
         &mut self,
         exchange: &mut Exchange,
         now: Duration,
-        watch: &mut impl FnMut(&SimFrame, Option<Mark>),
+        watch: &mut impl FnMut(&Exchange, &SimFrame, Option<Mark>),
     ) {
         loop {
             let State::Open(in_flight) = &mut self.state else { return };
@@ -295,7 +326,7 @@ impl Network {
             let Some(frame) = exchange.poll_frame(in_flight.id) else { break };
             let mark = frame.sequence.map(|sequence| in_flight.mark(sequence));
             in_flight.newest_sent = mark.or(in_flight.newest_sent);
-            watch(&frame, mark);
+            watch(exchange, &frame, mark);
             let mut fates = std::mem::take(&mut self.fates);
             // A counter that had only just begun, begins again and then loses its zero, or has an
             // earlier frame delivered after it, looks like one that goes on: no client can detect
@@ -305,6 +336,8 @@ impl Network {
                 in_flight.plan.flush(&mut fates);
                 let (bytes, sequence) = (frame.text.into_bytes(), frame.sequence);
                 fates.push(Fate::Text(FaultedFrame { bytes, sequence, epoch, is_intact: true }));
+            } else if let Some(fault) = self.ordered.take() {
+                in_flight.plan.strike_with(Some(fault), frame, epoch, &mut fates);
             } else {
                 in_flight.plan.strike(frame, epoch, &mut fates);
             }
