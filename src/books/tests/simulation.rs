@@ -33,7 +33,7 @@ use level2_sim::{
 
 const SEEDS_DEFAULT: u64 = 5;
 /// How long connections fail, one after the other.
-const FAULTY: Duration = Duration::from_secs(90);
+const FAULTY: Duration = Duration::from_secs(100);
 /// While connections fail, three dials in ten are refused, and one in ten is never answered: a
 /// seventh of those that are not refused.
 const DIAL_REFUSED_PPM: u32 = 300_000;
