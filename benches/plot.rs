@@ -1,7 +1,7 @@
 //! Draws `benches/time_per_level.svg`: what a level costs against the size of its book, against
 //! its rank, and against the number of products on the connection.
 //!
-//! `cargo bench` measures and then draws; `cargo bench --bench plot` only draws, from the
+//! `cargo bench -p level2` measures and then draws; with `--bench plot` it only draws, from the
 //! estimates that criterion kept.
 
 mod support;
@@ -182,7 +182,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let home = estimates::criterion_home()?;
     let panels = panels(|benchmark| estimates::of_benchmark(&home.join(benchmark)))?;
     if panels.iter().flat_map(|panel| &panel.curves).any(|curve| curve.points.len() < 2) {
-        println!("There is nothing to draw yet: cargo bench --bench book --bench path");
+        println!("There is nothing to draw yet: cargo bench -p level2 --bench book --bench path");
         return Ok(());
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/time_per_level.svg");

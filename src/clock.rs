@@ -12,9 +12,9 @@ pub(crate) fn now() -> Instant {
 /// Returns the current time of the wall clock. A clock before 1970 reads as 1970, and one that
 /// 64 bits of nanoseconds do not reach (2554) as the last moment that they do.
 pub(crate) fn wall_now() -> UnixNanos {
-    let since_epoch =
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-    UnixNanos::new(u64::try_from(since_epoch).unwrap_or(u64::MAX))
+    let now = SystemTime::now();
+    let nearest = if now < UNIX_EPOCH { 0 } else { u64::MAX };
+    UnixNanos::try_from(now).unwrap_or_else(|_| UnixNanos::new(nearest))
 }
 
 /// Returns a seed that differs from call to call and from process to process.

@@ -208,6 +208,9 @@ async fn a_wrong_name_is_named_and_the_right_one_suggested() {
         assert!(error.to_string().contains(right), "{error}");
     }
     let (_server, books) = books().await;
+    let meant = books.bbo("btc-usd").unwrap_err().to_string();
+    println!("{meant}");
+    assert!(meant.ends_with("did you mean BTC-USD?"), "{meant}");
     let errors = [
         books.bbo("XRP-USD").unwrap_err().to_string(),
         books.status("XRP-USD").unwrap_err().to_string(),

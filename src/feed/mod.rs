@@ -56,6 +56,7 @@ mod signer;
 mod sleep;
 mod socket;
 mod target;
+mod userinfo;
 
 use std::fmt;
 use std::future::poll_fn;

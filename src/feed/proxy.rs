@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "serde")]
+use super::userinfo::without_userinfo;
+
 /// The proxy to connect through.
 ///
 /// Its `Debug` output omits the address, which may hold a password. Its serialised form omits user
@@ -22,14 +25,10 @@ pub enum Proxy {
     Url(#[cfg_attr(feature = "serde", serde(serialize_with = "without_password"))] String),
 }
 
-/// Serialises the address of a proxy without the part up to `@`.
+/// Serialises the address of a proxy without user and password.
 #[cfg(feature = "serde")]
 fn without_password<S: serde::Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some((user, address)) = url.rsplit_once('@') else { return serializer.serialize_str(url) };
-    match user.split_once("://") {
-        Some((scheme, _)) => serializer.collect_str(&format_args!("{scheme}://{address}")),
-        None => serializer.serialize_str(address),
-    }
+    serializer.serialize_str(&without_userinfo(url))
 }
 
 impl fmt::Debug for Proxy {

@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::http::Uri;
 use super::config::FeedConfig;
 use super::error::ConfigError;
 use super::proxy::Proxy;
+use super::userinfo::without_userinfo;
 
 /// The environment variables that may name a proxy, in order of precedence.
 const PROXY_VARIABLES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
@@ -32,12 +33,13 @@ pub(super) struct Target {
 impl Target {
     /// Takes the address of the settings apart, and finds the proxy to use.
     pub(super) fn new(config: &FeedConfig) -> Result<Self, ConfigError> {
-        let wrong = |problem| ConfigError::Url { url: without_userinfo(&config.url), problem };
-        if config.url.contains('@') {
-            return Err(wrong("it must not hold a user or a password"));
-        }
+        let wrong =
+            |problem| ConfigError::Url { url: without_userinfo(&config.url).into_owned(), problem };
         let uri: Uri =
             config.url.parse().map_err(|_| wrong("it is not a URL such as wss://host/path"))?;
+        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+            return Err(wrong("it must not hold a user or a password"));
+        }
         let is_tls = match uri.scheme_str() {
             Some("wss") => true,
             Some("ws") => false,
@@ -58,17 +60,6 @@ impl Target {
     /// Returns whether the address is one of this machine.
     pub(super) fn is_this_machine(&self) -> bool {
         is_this_machine(&self.host)
-    }
-}
-
-/// Returns an address without what stands before an `@`, which may be a password.
-fn without_userinfo(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => {
-            format!("{}{}", &url[..scheme + 3], &url[at + 1..])
-        }
-        (None, Some(at)) => url[at + 1..].to_owned(),
-        _ => url.to_owned(),
     }
 }
 
@@ -180,6 +171,13 @@ mod tests {
         for url in ["", "nonsense", "https://example.com", "wss://", "//host", "wss://a b"] {
             assert!(matches!(target(url), Err(ConfigError::Url { .. })), "{url}");
         }
+        for url in ["wss://user:hunter2@example.com/", "wss://hunter2@example.com", "ws:/hunter2@a"]
+        {
+            let refused = target(url).unwrap_err();
+            assert!(matches!(refused, ConfigError::Url { .. }), "{refused:?}");
+            assert!(!format!("{refused} {refused:?}").contains("hunter2"), "{refused:?}");
+        }
+        assert!(target("wss://example.com/path@x").is_ok(), "no part of a path is a password");
         let plaintext = ConfigError::Plaintext { host: "example.com".to_owned() };
         assert_eq!(target("ws://example.com/").unwrap_err(), plaintext);
         let mut config = FeedConfig::new([]);

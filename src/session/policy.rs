@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::duration_text;
 use crate::book::MAX_LEVELS_PER_SIDE;
 
-/// Durations are clamped to this: far beyond any use, and near enough to be added to any
-/// [`Instant`](std::time::Instant).
-const MAX_DURATION: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+/// Durations are clamped to this, a century: far beyond any use, and short enough to be added to
+/// any [`Instant`](std::time::Instant).
+pub(super) const MAX_DURATION: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// The timeouts, limits and ways of healing of a connection.
 ///

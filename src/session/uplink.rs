@@ -8,15 +8,12 @@ use super::connection::{Connection, Phase};
 use super::deadlines::Deadlines;
 use super::dialer::{Attempt, Dialer, NextDial};
 use super::disconnect::Disconnect;
-use super::policy::{Policy, Resync};
+use super::policy::{MAX_DURATION, Policy, Resync};
 use super::rate::RequestRate;
 use super::requests::Requests;
 use super::tokens::{Step, Tokens};
 use crate::bbo::CONNECTION_MASK;
 use crate::wire::Request;
-
-/// The longest that a request or a dial is held back for: a century, which any moment can bear.
-const LONGEST_HOLD: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 /// The connection there is, or the next one.
 #[derive(Debug)]
@@ -209,7 +206,7 @@ impl Uplink {
         until: Instant,
         connect_timeout: Duration,
     ) -> Option<(u64, Instant)> {
-        let until = until.clamp(now, now + LONGEST_HOLD);
+        let until = until.clamp(now, now + MAX_DURATION);
         match &mut self.phase {
             Phase::Dialing { deadline } => {
                 *deadline = until + connect_timeout;
@@ -239,7 +236,10 @@ impl Uplink {
     pub(super) const fn count_answer(&mut self) -> u64 {
         match self.connection_mut() {
             Some(connection) => connection.count_answer(),
-            None => 0,
+            None => {
+                debug_assert!(false, "answers are taken on an open connection alone");
+                0
+            }
         }
     }
 

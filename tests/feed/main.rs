@@ -9,6 +9,8 @@ mod keys;
 mod memory;
 #[path = "../support/seeds.rs"]
 mod seeds;
+#[path = "../support/sources.rs"]
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/tls.rs"]

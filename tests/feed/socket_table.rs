@@ -68,7 +68,6 @@
 //! | F64 | a runtime that goes | `feed/stop::a_runtime_that_goes_withdraws_the_books_of_its_feeds`, `books/reading::books_whose_runtime_is_gone_are_withdrawn` |
 //! | F65 | memory | `zero_alloc::heartbeats_unknown_channels_and_duplicates_allocate_nothing`, `books_memory::nothing_is_left_of_what_has_gone`, `memory::books_cost_a_bounded_number_of_bytes` |
 
-use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -76,6 +75,7 @@ use level2::feed::{Feed, FeedConfig, Roots};
 use level2::session::{Cause, DialStage, Disconnect, SessionEvent};
 use level2_sim::{Answer, Form, RawFrame, Script, Server, ServerConfig, ServerTls, Step, Writes};
 
+use crate::sources::{Source, root, sources_in};
 use crate::support::*;
 use crate::tls::*;
 
@@ -431,7 +431,6 @@ async fn the_form_of_frames_changes_nothing() {
 /// The table at the head of this file names tests and scripts that exist.
 #[test]
 fn every_fault_is_held_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let rows: Vec<&str> = include_str!("socket_table.rs")
         .lines()
         .filter_map(|line| line.strip_prefix("//! | F"))
@@ -439,39 +438,25 @@ fn every_fault_is_held_somewhere() {
     let numbers = rows.iter().map(|row| row.split_once(' ').unwrap().0.parse::<u32>().unwrap());
     let given = (1..=28).chain(30..=45).chain(50..=57).chain(60..=65);
     assert!(numbers.eq(given), "a fault is missing, or there twice");
-    let mut sources = Vec::new();
-    for folder in ["src", "tests", "crates"] {
-        read_sources(root, &root.join(folder), &mut sources);
-    }
+    let sources: Vec<Source> =
+        ["src", "tests", "crates"].into_iter().flat_map(sources_in).collect();
     for row in rows {
         let places: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
         assert!(places.iter().any(|place| *place != "soak"), "nothing holds F{row}");
         for place in places {
             let Some((file, test)) = place.rsplit_once("::") else {
-                let is_script = root.join("fixtures/scenarios").join(place).is_file();
+                let is_script = root().join("fixtures/scenarios").join(place).is_file();
                 assert!(is_script || place == "soak", "no script {place} for F{row}");
                 continue;
             };
             // The rows of this file are named without the keyword.
-            let is_there = sources.iter().any(|(path, text)| {
-                path.contains(file)
+            let is_there = sources.iter().any(|source| {
+                let text = &source.text;
+                source.shown().contains(file)
                     && (text.contains(&format!("fn {test}("))
                         || file == "feed/socket_table" && text.contains(&format!("\n    {test}:")))
             });
             assert!(is_there, "no test {place} for F{row}");
-        }
-    }
-}
-
-/// Reads every Rust file below a folder; each with its path below the root.
-fn read_sources(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            read_sources(root, &path, into);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            into.push((path.strip_prefix(root).unwrap().display().to_string(), text));
         }
     }
 }

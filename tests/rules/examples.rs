@@ -1,32 +1,38 @@
 //! Every example runs to its end, and each checks what it shows.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Builds the examples once, and returns the folder that they are in.
+use serde_json::Value;
+
+/// Builds the examples once, and returns where cargo says that each is.
 ///
 /// As part of the workspace, so that a test of the whole workspace has built them already.
-fn examples() -> &'static PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+fn examples() -> &'static BTreeMap<String, PathBuf> {
+    static PATHS: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
 
-    FOLDER.get_or_init(|| {
+    PATHS.get_or_init(|| {
         let output = Command::new(env!("CARGO"))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["build", "--quiet", "--workspace", "--examples"])
+            .args(["build", "--quiet", "--workspace", "--examples", "--message-format", "json"])
             .output()
             .expect("cargo runs, or this test would not");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // This test is in `deps`, beside which cargo puts the examples.
-        let test = std::env::current_exe().expect("this test is a file");
-        let folder = test.parent().and_then(Path::parent).expect("cargo puts tests in `deps`");
-        folder.join("examples")
+        let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+        let messages = messages.lines().map(|line| serde_json::from_str(line).unwrap());
+        let executables = messages.filter_map(|message: Value| {
+            let name = message["target"]["name"].as_str()?.to_owned();
+            Some((name, message["executable"].as_str()?.into()))
+        });
+        executables.collect()
     })
 }
 
 /// Runs an example as a reader of it would.
 fn run(name: &str, arguments: &[&str]) {
-    let output = Command::new(examples().join(name)).args(arguments).output().unwrap();
+    let output = Command::new(&examples()[name]).args(arguments).output().unwrap();
     let (out, err) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name} failed:\n{out}\n{err}");

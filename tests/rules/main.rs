@@ -4,5 +4,6 @@ mod dependencies;
 #[cfg(feature = "feed")]
 mod examples;
 mod imports;
+#[path = "../support/sources.rs"]
 mod sources;
 mod tidy;

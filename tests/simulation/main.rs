@@ -8,8 +8,8 @@
 //!
 //! | command | what it does |
 //! |---|---|
-//! | `cargo test --test simulation` | a few seeds |
-//! | `SEEDS=10000 cargo test --release --test simulation` | as many, on all cores |
+//! | `cargo test -p level2 --test simulation` | a few seeds |
+//! | `SEEDS=10000 cargo test -p level2 --release --test simulation` | as many, on all cores |
 //! | `FIRST=5000 SEEDS=1000 ..` | those from 5,000 on |
 //! | `SEED=7 .. -- --nocapture` | one seed; should it fail, with its last moves |
 //!

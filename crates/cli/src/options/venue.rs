@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use level2::ProductId;
-use level2::feed::{COINBASE_URL, Feed, FeedConfig};
+use level2::feed::{COINBASE_URL, ConfigError, Feed, FeedConfig};
 
 use super::duration;
 use super::key::KeyArgs;
@@ -38,8 +38,13 @@ impl VenueArgs {
         config.allow_plaintext = self.allow_plaintext;
         config.credentials = self.key.credentials()?;
         Feed::new(config).map_err(|error| {
-            // The setting has the name of an option here.
-            let message = error.to_string().replace("allow_plaintext", "--allow-plaintext");
+            let message = match error {
+                // The library names its setting, and here it is an option.
+                ConfigError::Plaintext { host } => format!(
+                    "ws:// to {host} would not be encrypted: use wss://, or give --allow-plaintext"
+                ),
+                error => error.to_string(),
+            };
             Failure::usage(printable(&message))
         })
     }

@@ -1,5 +1,7 @@
 //! The Rust files of the workspace, and their code without comments and tests.
 
+#![allow(dead_code)] // Each test file uses its own part.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
