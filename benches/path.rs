@@ -1,8 +1,8 @@
 //! The whole path, from the text of a frame to the published best bid and ask, against the rival
 //! stacks on the same frames in the same run.
 //!
-//! `LEVEL2_FRAMES=file.jsonl[.gz] cargo bench -p level2 --bench path` adds a recording of your own, of one
-//! connection without gaps. The last lines compare all stacks in interleaved rounds.
+//! `LEVEL2_FRAMES=file.jsonl[.gz] cargo bench -p level2 --bench path` adds a recording of your own,
+//! of one connection without gaps. The last lines compare all stacks in interleaved rounds.
 
 mod support;
 
