@@ -7,7 +7,8 @@
 //!
 //! Every word is an atomic, which keeps this in safe Rust; each slot carries the number of its
 //! publication before and after it is written, so a torn read shows and is thrown away. The same
-//! code runs under loom (`RUSTFLAGS="--cfg level2_loom" cargo test -p level2 --lib --release bbo`).
+//! code runs under loom:
+//! `RUSTFLAGS="--cfg level2_loom" cargo test -p level2 --lib --release bbo::`.
 
 use self::sync::{AtomicU64, Ordering, fence};
 
